@@ -1,0 +1,21 @@
+# One image for every process; the command says which. Runs as a plain user on a read-only file system.
+FROM python:3.13-slim AS build
+WORKDIR /app
+RUN python -m venv /venv
+COPY requirements/runtime.txt requirements/runtime.txt
+RUN /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY tasks tasks
+COPY workers workers
+COPY producers producers
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . && /venv/bin/python -m compileall -q /venv
+
+FROM python:3.13-slim
+# The folder exists and belongs to the user before a volume is mounted on it, so the volume does too.
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin relay \
+    && install -d -o relay -g relay /var/lib/stockrelay
+COPY --from=build /venv /venv
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+WORKDIR /var/lib/stockrelay
+USER 10001:10001
+CMD ["stockrelay", "--help"]

@@ -1,0 +1,65 @@
+# Everything a developer types. `make` alone lists the targets; ARGS="…" is handed to the program behind a target.
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo run test check lint bench lock clean
+
+PYTHONS := python3.13 python3.12 python3.11 python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+install: $(INSTALLED) ## Create .venv from the hash-pinned requirements
+
+demo: $(INSTALLED) ## Play a warehouse day with faults on embedded servers and count every command
+	@$(BIN)/python -m tests.demo $(ARGS)
+
+run: $(INSTALLED) ## Start the Procfile and stay up; sandbox vendors unless vendor settings are given
+	@$(BIN)/python -m tests.run $(ARGS)
+
+test: $(INSTALLED) ## Run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint test ## Formatting, lint, types, import contracts and tests
+
+lint: $(INSTALLED) ## check without the tests
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## Measure against a plain Celery worker, side by side
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+lock: ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
+	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
+	@$(COMPILE) pyproject.toml --extra build $(ARGS) -o requirements/runtime.txt
+	@$(COMPILE) pyproject.toml --extra build --extra local --extra test \
+		-c requirements/runtime.txt $(ARGS) -o requirements/dev.txt
+
+clean: ## Remove everything that can be made again
+	@rm -rf $(VENV) build var *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A .venv whose interpreter or pip does not run (interrupted, copied, its Python removed) is made anew.
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	@if ! { $(PIP) --version && $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; } >/dev/null 2>&1; then \
+		chosen=; \
+		for python in $(PYTHONS); do \
+			if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+			then chosen=$$python; break; fi; \
+		done; \
+		if [ -z "$$chosen" ]; then \
+			echo "Stockrelay needs Python 3.11 or newer with its venv module (looked for: $(PYTHONS))." >&2; \
+			exit 1; \
+		fi; \
+		rm -rf $(VENV) && $$chosen -m venv $(VENV) || exit 1; \
+	fi
+	@echo "Installing the pinned packages into $(VENV) ..."
+	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""Who asks: webhooks and scanner stations."""

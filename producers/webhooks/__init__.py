@@ -1,0 +1,1 @@
+"""The HTTP door: other programs and the stations ask for commands here."""

@@ -1,0 +1,113 @@
+"""`stockrelay-webhooks`: reads the settings, opens Redis, serves until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import click
+from aiohttp import web
+
+from producers.events import SERVER_LISTENING, SERVER_STOPPED, SERVER_STOPPING
+from producers.settings import WEBHOOKS_PREFIX, WebhookSettings
+from producers.webhooks.app import create_app
+from producers.webhooks.auth import Clients
+from producers.webhooks.connection import connection_factory
+from producers.webhooks.health import Readiness
+from producers.webhooks.problems import ProblemError
+from tasks.redis_client import open_redis
+from tasks.settings import LedgerSettings, read_environment, redis_url
+from tasks.submit import Submitter
+from tasks.telemetry import REDIS_NOT_DURABLE, configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redis.asyncio import Redis
+
+#: Requests in flight get this long after SIGTERM: the process is gone within ten seconds.
+SHUTDOWN_SECONDS: Final = 7.0
+#: Bursts of new connections wait here, not at the client.
+_BACKLOG: Final = 256
+#: Wrong usage or configuration (design section 7).
+_EXIT_USAGE: Final = 2
+
+logger = logging.getLogger(__name__)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--check", is_flag=True, help="Check the settings and exit: 0 good, 2 not.")
+@click.version_option(package_name="stockrelay")
+def main(*, check: bool) -> None:
+    """Accept commands over HTTP. Settings: REDIS_URL, STOCKRELAY_WEBHOOKS_HOST, _PORT and _TOKENS or _TOKENS_FILE."""
+    try:
+        settings, ledger_settings, redis = _configured(os.environ)
+    except ValueError as error:  # SettingsError, and what is wrong with REDIS_URL
+        click.echo(f"stockrelay-webhooks: {error}", err=True)
+        sys.exit(_EXIT_USAGE)
+    if check:
+        names = ", ".join(dict.fromkeys(client for client, _ in settings.tokens))
+        click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}")
+        return
+    configure_logging()
+    asyncio.run(_serve(settings, ledger_settings, redis))
+
+
+def _configured(environ: Mapping[str, str]) -> tuple[WebhookSettings, LedgerSettings, Redis]:
+    settings = read_environment(WebhookSettings, WEBHOOKS_PREFIX, environ)
+    ledger_settings = read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", environ)
+    return settings, ledger_settings, open_redis(redis_url(environ))
+
+
+async def _serve(settings: WebhookSettings, ledger_settings: LedgerSettings, redis: Redis) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    readiness = Readiness(redis, allow_weak=ledger_settings.allow_weak_redis)
+    ledger = Submitter(redis, retention_days=ledger_settings.retention_days)
+    runner = web.AppRunner(create_app(Clients(settings.tokens), ledger, readiness), shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        listener = await _listen(runner, settings)
+        await _warn_if_not_ready(readiness)
+        await stop.wait()
+        logger.info(SERVER_STOPPING)
+        listener.close()
+    finally:
+        await runner.cleanup()
+        await redis.aclose()
+    logger.info(SERVER_STOPPED)
+
+
+async def _listen(runner: web.AppRunner, settings: WebhookSettings) -> asyncio.Server:
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    try:
+        listener = await asyncio.get_running_loop().create_server(
+            connection_factory(runner.server), settings.host, settings.port, backlog=_BACKLOG
+        )
+    except OSError as error:
+        where = f"{settings.host}:{settings.port}"
+        raise click.ClickException(f"cannot listen on {where}: {error.strerror}") from error
+    host, port = listener.sockets[0].getsockname()[:2]
+    logger.info(SERVER_LISTENING, extra={"url": f"http://{host}:{port}"})
+    return listener
+
+
+async def _warn_if_not_ready(readiness: Readiness) -> None:
+    """Say at the start, loudly, when accepted commands would not be kept."""
+    try:
+        report = await readiness.check()
+    except ProblemError as error:
+        logger.error(REDIS_NOT_DURABLE, extra={"detail": error.detail})  # noqa: TRY400  the trace says nothing more
+        return
+    if "warning" in report:
+        logger.warning(REDIS_NOT_DURABLE, extra={"detail": report["warning"]})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What can be asked of the warehouse's vendors, and the durable record of it."""

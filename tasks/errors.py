@@ -1,0 +1,103 @@
+"""Errors by what to do next.
+
+StockrelayError
+├── VendorError
+│   ├── RetryableError       certainly not executed: try again, an attempt is spent
+│   ├── InDoubtError         perhaps executed: look before sending again
+│   ├── RejectedError        refused for good: dead letter
+│   └── VendorBlockedError   the vendor is closed to us: pause it, spend nothing
+└── LedgerError
+    ├── TransitionRefusedError   the ledger does not allow this step from this state
+    ├── LeaseLostError           another owner has the command now
+    ├── KeyReusedError           an idempotency key came back with another command
+    └── UnknownCommandError      no such key in the ledger
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request to a vendor and what came back, free of secrets, kept as evidence.
+
+    `status` is None when no answer was read; `answer` is the parsed body or its text, shortened.
+    """
+
+    operation: str
+    request: dict[str, Any] = field(default_factory=dict)
+    status: int | None = None
+    answer: Any = None
+    elapsed_ms: int = 0
+
+
+class StockrelayError(Exception):
+    """Anything this system raises on purpose."""
+
+
+class VendorError(StockrelayError):
+    """A vendor call that did not end in a clear success."""
+
+    def __init__(self, message: str, *, exchange: Exchange | None = None) -> None:
+        super().__init__(message)
+        self.exchange = exchange
+
+
+class RetryableError(VendorError):
+    """The request was certainly not executed (no connection, no byte sent)."""
+
+
+class InDoubtError(VendorError):
+    """The request may have been executed: the answer is missing, unreadable or says nothing."""
+
+
+class RejectedError(VendorError):
+    """The vendor, or a read before the write, says that this command cannot be applied.
+
+    `code` is a short stable word (`conflict`, `not-found`, `forbidden`, …); decide by it, never by the message.
+    """
+
+    def __init__(self, message: str, *, code: str, exchange: Exchange | None = None) -> None:
+        super().__init__(message, exchange=exchange)
+        self.code = code
+
+
+class VendorBlockedError(VendorError):
+    """The vendor takes no requests now (429, maintenance) or not from us (401, 402, 3xx). Not executed.
+
+    `throttled` is true for a 429; `retry_after_seconds` is the vendor's own word where it gave a usable one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        throttled: bool = False,
+        retry_after_seconds: float | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        super().__init__(message, exchange=exchange)
+        self.throttled = throttled
+        self.retry_after_seconds = retry_after_seconds
+
+
+class LedgerError(StockrelayError):
+    """The ledger refused a step."""
+
+
+class TransitionRefusedError(LedgerError):
+    """The step is impossible from the command's present state."""
+
+
+class LeaseLostError(LedgerError):
+    """The caller's owner token no longer holds the command."""
+
+
+class KeyReusedError(LedgerError):
+    """The same idempotency key was used for a different command."""
+
+
+class UnknownCommandError(LedgerError):
+    """The ledger has no command under this key."""

@@ -1,0 +1,299 @@
+-- The steps of a command's life. Each checks first and writes after: a refused step changes nothing.
+-- Signature and keys: see ledger_state.lua, which stands in front of this file.
+
+local step = {}
+
+local function store(c)
+  redis.call('HSET', cmd(c.key), 'kind', c.kind, 'command', c.command, 'summary', c.summary, 'client', c.client,
+    'lanes', cjson.encode(c.lanes), 'digest', c.digest, 'state', 'waiting', 'reason', '',
+    'accepted_ms', ms(now), 'updated_ms', ms(now), 'attempts', 0, 'waits', 0, 'looks', 0, 'crashes', 0)
+  if present(c.parent) then redis.call('HSET', cmd(c.key), 'parent', c.parent) end
+  redis.call('HINCRBY', prefix .. 'counts', 'waiting', 1)
+  announce(c.key, c.kind, 'accepted', '')
+end
+
+-- {commands} -> {key, state, fresh, conflict} each: new ones are stored, laned and hinted in one step.
+function step.admit()
+  local answers = {}
+  for i, c in ipairs(args.commands) do
+    local known = get(c.key, 'digest')
+    if known then
+      answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = known ~= c.digest}
+    else
+      store(c)
+      for _, name in ipairs(c.lanes) do redis.call('RPUSH', prefix .. 'lane:' .. name, c.key) end
+      if take_place(c.key) == 0 then make_ready(c.key, '') end
+      answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = true, conflict = false}
+    end
+  end
+  return answers
+end
+
+local function lease(key, verdict)
+  local ends = ms(now + args.lease_ms)
+  redis.call('HSET', cmd(key), 'owner', args.owner, 'lease_ms', ends)
+  redis.call('ZADD', prefix .. 'sending', ends, key)
+  return {verdict = verdict, record = record(key)}
+end
+
+-- {key, owner, lease_ms, max_crashes} -> {verdict, record}
+function step.claim()
+  local key = args.key
+  local state = get(key, 'state')
+  if not state then return {verdict = 'unknown'} end
+  local leased = number(key, 'lease_ms')
+  if leased > now then return {verdict = 'held_by_other', state = state} end
+  if leased > 0 then state = recover(key) end
+  if state == 'delayed' and number(key, 'due_ms') <= now then
+    move(key, 'ready', '')
+    state = 'ready'
+  end
+  if state == 'ready' then
+    move(key, 'sending', '')
+    return lease(key, 'fresh')
+  end
+  if state == 'in_doubt' and number(key, 'due_ms') <= now then
+    redis.call('ZREM', prefix .. 'doubt', key)
+    return lease(key, 'in_doubt')
+  end
+  if state == 'waiting' or state == 'delayed' or state == 'in_doubt' then
+    return {verdict = 'not_ready', state = state}
+  end
+  return {verdict = 'settled', state = state}
+end
+
+-- {owners: key -> owner, lease_ms} -> keys that are no longer their owner's
+function step.renew()
+  local lost = {}
+  for key, owner in pairs(args.owners) do
+    if get(key, 'owner') == owner then
+      local ends = ms(now + args.lease_ms)
+      redis.call('HSET', cmd(key), 'lease_ms', ends)
+      redis.call('ZADD', prefix .. 'sending', ends, key)
+    else
+      lost[#lost + 1] = key
+    end
+  end
+  return {lost = lost}
+end
+
+-- {key, owner, image}: the durable note that the first byte follows
+function step.intent()
+  local key = args.key
+  if not owned(key, {sending = 1}) then return refused(key) end
+  if number(key, 'lease_ms') <= now then return refused(key) end
+  redis.call('HSET', cmd(key), 'intent_ms', ms(now), 'image', args.image)
+  redis.call('HINCRBY', cmd(key), 'attempts', 1)
+  return {attempts = number(key, 'attempts')}
+end
+
+-- {key, owner, state, reason, receipt, evidence, retention_seconds}
+function step.settle()
+  local key = args.key
+  if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
+  if not move(key, args.state, args.reason) then return refused(key) end
+  drop_lease(key)
+  redis.call('ZREM', prefix .. 'doubt', key)
+  keep_evidence(key, args.evidence)
+  if present(args.receipt) then redis.call('HSET', cmd(key), 'receipt', args.receipt) end
+  if args.state == 'applied' then
+    leave_lanes(key)
+    retire(key)
+    close_child(key, true)
+  else
+    if args.state == 'rejected' then leave_lanes(key) end
+    redis.call('ZADD', prefix .. 'dead', ms(now), key)
+  end
+  return {state = args.state}
+end
+
+-- {key, owner, due_in_ms, failed, refusal, reason, evidence}: outcome unknown, look at due time
+function step.doubt()
+  local key = args.key
+  if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
+  if get(key, 'state') == 'sending' then
+    redis.call('HSET', cmd(key), 'doubt_ms', ms(now), 'looks', 0, 'failed_looks', 0)
+  else
+    redis.call('HINCRBY', cmd(key), 'looks', 1)
+  end
+  if args.failed then redis.call('HINCRBY', cmd(key), 'failed_looks', 1) end
+  move(key, 'in_doubt', args.reason)
+  drop_lease(key)
+  local due = ms(now + args.due_in_ms)
+  redis.call('HSET', cmd(key), 'doubted', 1, 'due_ms', due, 'crashes', 0)
+  if present(args.refusal) then redis.call('HSET', cmd(key), 'refusal', args.refusal) end
+  redis.call('ZADD', prefix .. 'doubt', due, key)
+  keep_evidence(key, args.evidence)
+  return {state = 'in_doubt'}
+end
+
+-- {key, owner, due_in_ms, spent, reason, evidence}: certainly not applied, again at due time
+function step.delay()
+  local key = args.key
+  if not owned(key, {sending = 1}) then return refused(key) end
+  if not args.spent then
+    redis.call('HINCRBY', cmd(key), 'waits', 1)
+    if present(get(key, 'intent_ms')) then redis.call('HINCRBY', cmd(key), 'attempts', -1) end
+  elseif not present(get(key, 'intent_ms')) then
+    redis.call('HINCRBY', cmd(key), 'attempts', 1)
+  end
+  move(key, 'delayed', args.reason)
+  drop_lease(key)
+  local due = ms(now + args.due_in_ms)
+  redis.call('HDEL', cmd(key), 'intent_ms')
+  redis.call('HSET', cmd(key), 'due_ms', due, 'crashes', 0)
+  redis.call('ZADD', prefix .. 'delayed', due, key)
+  keep_evidence(key, args.evidence)
+  return {state = 'delayed'}
+end
+
+-- {key, owner, evidence}: the look-up proved that the write is not there; it may be sent again
+function step.absent()
+  local key = args.key
+  if not owned(key, {in_doubt = 1}) then return refused(key) end
+  drop_lease(key)
+  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms')
+  keep_evidence(key, args.evidence)
+  make_ready(key, 'looked up: not applied')
+  return {state = 'ready'}
+end
+
+-- {key, owner}: a worker that stops gives back what it has not sent
+function step.hand_back()
+  local key = args.key
+  if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
+  if get(key, 'state') == 'in_doubt' then
+    drop_lease(key)
+    redis.call('ZADD', prefix .. 'doubt', ms(now), key)
+  elseif present(get(key, 'intent_ms')) then
+    return refused(key)
+  else
+    drop_lease(key)
+    make_ready(key, 'handed back by a stopping worker')
+  end
+  return {state = get(key, 'state')}
+end
+
+-- {key, owner, commands, evidence}: the parent's children take its place at the head of its lanes, in one step
+function step.expand()
+  local key = args.key
+  if not owned(key, {sending = 1}) then return refused(key) end
+  local children, mine = {}, {}
+  for _, name in ipairs(lanes_of(key)) do mine[name] = true end
+  for i, c in ipairs(args.commands) do
+    c.parent = key
+    children[i] = c.key
+    store(c)
+    for _, name in ipairs(c.lanes) do
+      local lane = prefix .. 'lane:' .. name
+      if mine[name] then redis.call('LINSERT', lane, 'BEFORE', key, c.key)
+      else redis.call('RPUSH', lane, c.key) end
+    end
+  end
+  redis.call('HSET', cmd(key), 'total', #children, 'done', 0, 'failed', 0, 'children', cjson.encode(children))
+  drop_lease(key)
+  move(key, 'waiting', '0/' .. #children .. ' lines done')
+  leave_lanes(key)
+  redis.call('HSET', cmd(key), 'lanes', '[]')
+  keep_evidence(key, args.evidence)
+  for _, child in ipairs(children) do
+    if take_place(child) == 0 then make_ready(child, '') end
+  end
+  return {children = children}
+end
+
+-- {key, by, retention_seconds}: only what no worker has begun
+function step.cancel()
+  local key = args.key
+  local state = get(key, 'state')
+  if not state or number(key, 'total') > 0 or not move(key, 'cancelled', 'cancelled by ' .. args.by) then
+    return refused(key)
+  end
+  leave_lanes(key)
+  retire(key)
+  close_child(key, false)
+  return {state = 'cancelled'}
+end
+
+-- {key, by, command?, summary?, lanes?}: a dead letter runs again, held ones in their place, rejected ones at the tail
+function step.replay()
+  local key = args.key
+  local state = get(key, 'state')
+  if not redis.call('ZSCORE', prefix .. 'dead', key) then return refused(key) end
+  local edited = present(args.command)
+  if state == 'held' and edited then leave_lanes(key) end
+  if edited then
+    if not get(key, 'original') then redis.call('HSET', cmd(key), 'original', get(key, 'command')) end
+    redis.call('HSET', cmd(key), 'command', args.command, 'summary', args.summary, 'lanes', cjson.encode(args.lanes))
+  end
+  if state == 'rejected' or edited then
+    for _, name in ipairs(lanes_of(key)) do redis.call('RPUSH', prefix .. 'lane:' .. name, key) end
+  end
+  redis.call('ZREM', prefix .. 'dead', key)
+  redis.call('HSET', cmd(key), 'attempts', 0, 'waits', 0, 'looks', 0, 'failed_looks', 0, 'crashes', 0,
+    'replayed_by', args.by)
+  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'receipt')
+  keep_evidence(key, {what = 'replayed', by = args.by, edited = edited})
+  if take_place(key) == 0 then make_ready(key, 'replayed by ' .. args.by)
+  else move(key, 'waiting', 'replayed by ' .. args.by) end
+  return {state = get(key, 'state')}
+end
+
+-- {key, by, reason, retention_seconds}: a person decides that a dead letter stays undone
+function step.discard()
+  local key = args.key
+  if not redis.call('ZSCORE', prefix .. 'dead', key) then return refused(key) end
+  local was = get(key, 'state')
+  move(key, 'rejected', 'discarded by ' .. args.by .. ': ' .. args.reason)
+  redis.call('ZREM', prefix .. 'dead', key)
+  redis.call('HSET', cmd(key), 'discarded_by', args.by)
+  keep_evidence(key, {what = 'discarded', by = args.by, reason = args.reason, was = was})
+  if was == 'held' then leave_lanes(key) end
+  retire(key)
+  close_child(key, false)
+  return {state = 'rejected'}
+end
+
+local function due(index, limit)
+  return redis.call('ZRANGE', prefix .. index, '-inf', ms(now), 'BYSCORE', 'LIMIT', 0, limit)
+end
+
+-- When the oldest hint in the queue was published: every older hint has left the queue.
+local function oldest_hint()
+  local message = redis.call('LINDEX', queue, -1)
+  if not message then return now end
+  return tonumber(string.match(message, '"delivery_tag": ?"%w+:(%d+):%d+"') or '0')
+end
+
+-- {limit, stale_ms, max_crashes}: time passes. Due, lost and forgotten commands move on.
+function step.promote()
+  local answer = {promoted = 0, recovered = 0, hinted = 0, republished = 0}
+  for _, key in ipairs(due('delayed', args.limit)) do
+    make_ready(key, '')
+    answer.promoted = answer.promoted + 1
+  end
+  for _, key in ipairs(due('sending', args.limit)) do
+    recover(key)
+    answer.recovered = answer.recovered + 1
+  end
+  for _, key in ipairs(due('doubt', args.limit)) do
+    redis.call('ZADD', prefix .. 'doubt', ms(now + args.stale_ms), key)
+    hint(key)
+    answer.hinted = answer.hinted + 1
+  end
+  local horizon = math.min(oldest_hint(), now) - args.stale_ms
+  for _, key in ipairs(redis.call('ZRANGE', prefix .. 'ready', '-inf', ms(horizon), 'BYSCORE', 'LIMIT', 0, args.limit)) do
+    redis.call('ZADD', prefix .. 'ready', ms(now), key)
+    hint(key)
+    answer.republished = answer.republished + 1
+  end
+  local soonest = nil
+  for _, index in ipairs({'delayed', 'sending', 'doubt'}) do
+    local first = redis.call('ZRANGE', prefix .. index, 0, 0, 'WITHSCORES')
+    if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
+  end
+  answer.next_in_ms = soonest and math.max(soonest - now, 0) or -1
+  return answer
+end
+
+return cjson.encode(step[ARGV[1]]())

@@ -1,0 +1,236 @@
+"""The ledger: the durable truth about every command, in Redis, one atomic script a step."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tasks.envelope import hint_template, queue_of
+from tasks.errors import LeaseLostError, TransitionRefusedError, UnknownCommandError
+from tasks.records import Admission, Claim, CommandRecord, NewCommand, Promotion, State, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from redis.asyncio import Redis
+
+#: How long an applied, cancelled or discarded command is remembered, and its key recognised.
+RETENTION_DAYS: Final = 30
+#: A command that outlived its worker this often in a row is held: it may be what kills it.
+MAX_CRASHES: Final = 5
+#: A hint nobody took for this long after every older one left the queue is lost, and published again.
+STALE_HINT_SECONDS: Final = 10.0
+_DAY_SECONDS: Final = 86_400
+
+
+def prefix_of(vendor: str) -> str:
+    """Name the key prefix of a vendor; the braces keep its keys on one node of any Redis."""
+    return f"sr:{{{vendor}}}:"
+
+
+def _source() -> str:
+    folder = resources.files("tasks")
+    return "\n".join(folder.joinpath(name).read_text() for name in ("ledger_state.lua", "ledger.lua"))
+
+
+class Ledger:
+    """One vendor's part of the ledger.
+
+    Steps that need the command's lease take `owner`, the token it was claimed with, and raise LeaseLostError when
+    another owner has it or the lease ended. Redis errors come through as they are.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        vendor: str,
+        *,
+        retention_days: float = RETENTION_DAYS,
+        max_crashes: int = MAX_CRASHES,
+        stale_hint_seconds: float = STALE_HINT_SECONDS,
+    ) -> None:
+        self.vendor = vendor
+        self._redis = redis
+        self._prefix = prefix_of(vendor)
+        self._queue = queue_of(vendor)
+        self._template = hint_template(self._queue)
+        self._script = redis.register_script(_source())
+        self._retention_seconds = max(1, int(retention_days * _DAY_SECONDS))
+        self._max_crashes = max_crashes
+        self._stale_ms = int(stale_hint_seconds * 1000)
+
+    async def _step(self, name: str, **arguments: Any) -> Any:
+        answer = json.loads(
+            await self._script(keys=[self._prefix], args=[name, self._queue, self._template, json.dumps(arguments)])
+        )
+        if isinstance(answer, dict) and answer.get("error") == "refused":
+            self._refuse(name, arguments, answer["state"])
+        return answer
+
+    @staticmethod
+    def _refuse(name: str, arguments: dict[str, Any], state: str) -> None:
+        key = arguments.get("key", "")
+        if state == "unknown":
+            raise UnknownCommandError(f"{key}: the ledger knows no such command")
+        if "owner" in arguments:
+            raise LeaseLostError(f"{key}: {name} refused, this owner no longer holds it (state {state})")
+        raise TransitionRefusedError(f"{key}: cannot {name} a command that is {state}")
+
+    # producers
+
+    async def admit(self, commands: Sequence[NewCommand]) -> tuple[Admission, ...]:
+        """Store the commands, put them in their lanes and hint at those that may run; a known key changes nothing."""
+        answers = await self._step("admit", commands=[asdict(command) for command in commands])
+        return tuple(
+            Admission(answer["key"], State(answer["state"]), answer["fresh"], answer["conflict"]) for answer in answers
+        )
+
+    # workers
+
+    async def claim(self, key: str, owner: str, lease_seconds: float) -> Claim:
+        """Take the lease of a command that may run or must be looked up; say why not otherwise."""
+        answer = await self._step(
+            "claim", key=key, owner=owner, lease_ms=int(lease_seconds * 1000), max_crashes=self._max_crashes
+        )
+        record = answer.get("record")
+        return Claim(Verdict(answer["verdict"]), CommandRecord.from_hash(key, self.vendor, record) if record else None)
+
+    async def renew(self, owners: Mapping[str, str], lease_seconds: float) -> frozenset[str]:
+        """Prolong the leases of keys by their owner tokens; returns the keys that are no longer their owner's."""
+        answer = await self._step("renew", owners=dict(owners), lease_ms=int(lease_seconds * 1000))
+        return frozenset(answer["lost"])
+
+    async def intent(self, key: str, owner: str, image: dict[str, Any]) -> None:
+        """Note durably, with the before-image, that the first byte follows; spends an attempt."""
+        await self._step("intent", key=key, owner=owner, image=json.dumps(image))
+
+    async def settle(
+        self,
+        key: str,
+        owner: str,
+        state: State,
+        *,
+        reason: str = "",
+        receipt: dict[str, Any] | None = None,
+        evidence: dict[str, Any] | None = None,
+    ) -> None:
+        """End the command as applied, rejected or held; an end other than held lets the lane's next one run."""
+        await self._step(
+            "settle",
+            key=key,
+            owner=owner,
+            state=state.value,
+            reason=reason,
+            receipt=json.dumps(receipt) if receipt else "",
+            evidence=evidence,
+            retention_seconds=self._retention_seconds,
+        )
+
+    async def doubt(
+        self,
+        key: str,
+        owner: str,
+        due_in_seconds: float,
+        *,
+        reason: str,
+        failed: bool = False,
+        refusal: dict[str, Any] | None = None,
+        evidence: dict[str, Any] | None = None,
+    ) -> None:
+        """Note that the outcome is unknown, keep the lane and look at due time. `failed`: a look-up got no answer."""
+        await self._step(
+            "doubt",
+            key=key,
+            owner=owner,
+            due_in_ms=int(due_in_seconds * 1000),
+            failed=failed,
+            reason=reason,
+            refusal=json.dumps(refusal) if refusal else "",
+            evidence=evidence,
+        )
+
+    async def delay(
+        self,
+        key: str,
+        owner: str,
+        due_in_seconds: float,
+        *,
+        spent: bool,
+        reason: str,
+        evidence: dict[str, Any] | None = None,
+    ) -> None:
+        """Try again later what was certainly not applied; `spent` says whether an attempt is used up."""
+        await self._step(
+            "delay",
+            key=key,
+            owner=owner,
+            due_in_ms=int(due_in_seconds * 1000),
+            spent=spent,
+            reason=reason,
+            evidence=evidence,
+        )
+
+    async def absent(self, key: str, owner: str, *, evidence: dict[str, Any] | None = None) -> None:
+        """End doubt: the look-up proved that the write is not there, so it may be sent again."""
+        await self._step("absent", key=key, owner=owner, evidence=evidence)
+
+    async def hand_back(self, key: str, owner: str) -> None:
+        """Give up the lease of a command that was not sent, or of a look-up, for another worker."""
+        await self._step("hand_back", key=key, owner=owner)
+
+    async def expand(
+        self, key: str, owner: str, children: Sequence[NewCommand], *, evidence: dict[str, Any] | None = None
+    ) -> None:
+        """Admit the parent's children in its place, all or none; the parent ends with the last of them."""
+        await self._step(
+            "expand", key=key, owner=owner, commands=[asdict(child) for child in children], evidence=evidence
+        )
+
+    async def promote(self, limit: int = 200) -> Promotion:
+        """Move on what is due, recover ended leases and publish lost hints again; any worker may call it."""
+        answer = await self._step("promote", limit=limit, stale_ms=self._stale_ms, max_crashes=self._max_crashes)
+        soonest = answer.pop("next_in_ms")
+        return Promotion(**answer, next_in_ms=None if soonest < 0 else int(soonest))
+
+    # people
+
+    async def cancel(self, key: str, by: str) -> None:
+        """Cancel a command that no worker has begun; raises TransitionRefusedError otherwise."""
+        await self._step("cancel", key=key, by=by, retention_seconds=self._retention_seconds)
+
+    async def replay(self, key: str, by: str, edited: NewCommand | None = None) -> State:
+        """Run a dead letter again under its key: a held one in its place, a rejected or edited one at the tail."""
+        changes = (
+            {}
+            if edited is None
+            else {"command": edited.command, "summary": edited.summary, "lanes": list(edited.lanes)}
+        )
+        answer = await self._step("replay", key=key, by=by, **changes)
+        return State(answer["state"])
+
+    async def discard(self, key: str, by: str, reason: str) -> None:
+        """Close a dead letter for good, undone, with a person's reason; a held one lets its lane go on."""
+        await self._step("discard", key=key, by=by, reason=reason, retention_seconds=self._retention_seconds)
+
+    async def find(self, key: str) -> CommandRecord | None:
+        """Read what is known of a command."""
+        fields = cast("dict[str, str]", await self._redis.hgetall(self._prefix + "cmd:" + key))
+        return CommandRecord.from_hash(key, self.vendor, fields) if fields else None
+
+    async def evidence(self, key: str) -> list[dict[str, Any]]:
+        """Read everything that was seen, sent and answered for a command, oldest first."""
+        entries = await self._redis.lrange(self._prefix + "evidence:" + key, 0, -1)
+        return [json.loads(entry) for entry in entries]
+
+    async def dead_letters(self, limit: int = 100) -> list[CommandRecord]:
+        """List the dead letters, newest first."""
+        keys = cast("list[str]", await self._redis.zrange(self._prefix + "dead", 0, limit - 1, desc=True))
+        found = [await self.find(key) for key in keys]
+        return [record for record in found if record is not None]
+
+    async def counts(self) -> dict[State, int]:
+        """Count the commands by state; applied ones that were forgotten after the retention stay counted."""
+        fields = cast("dict[str, str]", await self._redis.hgetall(self._prefix + "counts"))
+        return {State(name): int(value) for name, value in fields.items() if int(value)}

@@ -1,0 +1,186 @@
+-- What every step of the ledger shares: the clock, the closed set of states, lanes, hints and events.
+-- Loaded in front of ledger.lua; both make one script.
+--
+-- script(KEYS[1] prefix; ARGV[1] step, ARGV[2] queue, ARGV[3] hint template, ARGV[4] JSON arguments) -> JSON
+--
+-- Keys, all under the prefix `sr:{vendor}:` (the queue excepted, which is Celery's):
+--   cmd:<key>       HASH   the command, its state and counters
+--   evidence:<key>  LIST   what was read, sent and answered, one JSON each
+--   lane:<lane>     LIST   keys in the order accepted; the head may run
+--   ready           ZSET   key -> when its hint was published (ms)
+--   sending         ZSET   key -> when its lease ends (ms), in doubt and being looked up included
+--   delayed         ZSET   key -> when it is due (ms)
+--   doubt           ZSET   key -> when to look next (ms)
+--   dead            ZSET   key -> when it was rejected or held (ms)
+--   counts          HASH   state -> how many
+--   events          STREAM key, kind, state, reason of every step
+
+local prefix, queue, template = KEYS[1], ARGV[2], ARGV[3]
+local args = cjson.decode(ARGV[4])
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+--: enough history for a client that was away for a while; older events are trimmed
+local EVENTS_KEPT = 100000
+
+local NEXT = {
+  waiting = {ready = 1, cancelled = 1, applied = 1, rejected = 1},
+  ready = {sending = 1, cancelled = 1},
+  delayed = {ready = 1, cancelled = 1},
+  sending = {applied = 1, rejected = 1, held = 1, delayed = 1, in_doubt = 1, ready = 1, waiting = 1},
+  in_doubt = {applied = 1, rejected = 1, held = 1, ready = 1, in_doubt = 1},
+  rejected = {ready = 1, waiting = 1, rejected = 1},
+  held = {ready = 1, waiting = 1, rejected = 1},
+}
+
+local function cmd(key) return prefix .. 'cmd:' .. key end
+local function get(key, field) return redis.call('HGET', cmd(key), field) end
+local function number(key, field) return tonumber(get(key, field) or '0') or 0 end
+local function present(value) return value and value ~= cjson.null and value ~= '' end
+local function ms(value) return string.format('%.0f', value) end
+
+local function announce(key, kind, state, reason)
+  redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', EVENTS_KEPT, '*',
+    'key', key, 'kind', kind, 'state', state, 'reason', reason or '', 'at_ms', ms(now))
+end
+
+-- Change the state, refuse an impossible change. Returns true, or false where it is refused.
+local function move(key, to, reason)
+  local from = get(key, 'state')
+  if not (NEXT[from] and NEXT[from][to]) then return false end
+  if from ~= to then
+    redis.call('HINCRBY', prefix .. 'counts', from, -1)
+    redis.call('HINCRBY', prefix .. 'counts', to, 1)
+  end
+  redis.call('HSET', cmd(key), 'state', to, 'updated_ms', ms(now), 'reason', reason or '')
+  redis.call('ZREM', prefix .. 'ready', key)
+  redis.call('ZREM', prefix .. 'delayed', key)
+  announce(key, get(key, 'kind'), to, reason)
+  return true
+end
+
+local function drop_lease(key)
+  redis.call('ZREM', prefix .. 'sending', key)
+  redis.call('HDEL', cmd(key), 'owner', 'lease_ms')
+end
+
+-- Put a hint for a worker into the vendor's Celery queue. The tag says when, for the search for lost hints.
+local function hint(key)
+  local n = redis.call('HINCRBY', cmd(key), 'hints', 1)
+  local message = string.gsub(template, '@(%a+)@', {
+    key = key,
+    kind = get(key, 'kind'),
+    args = cjson.encode(get(key, 'summary') or ''),
+    tag = key .. ':' .. ms(now) .. ':' .. n,
+  })
+  redis.call('LPUSH', queue, message)
+end
+
+local function make_ready(key, reason)
+  if not move(key, 'ready', reason) then return false end
+  redis.call('ZADD', prefix .. 'ready', ms(now), key)
+  hint(key)
+  return true
+end
+
+local function lanes_of(key) return cjson.decode(get(key, 'lanes') or '[]') end
+
+local function unblock(key)
+  if redis.call('HINCRBY', cmd(key), 'blocked', -1) == 0 and get(key, 'state') == 'waiting' then
+    make_ready(key, '')
+  end
+end
+
+-- Leave every lane; whoever becomes the head of one is blocked by one lane less.
+local function leave_lanes(key)
+  for _, name in ipairs(lanes_of(key)) do
+    local lane = prefix .. 'lane:' .. name
+    if redis.call('LINDEX', lane, 0) == key then
+      redis.call('LPOP', lane)
+      local head = redis.call('LINDEX', lane, 0)
+      if head then unblock(head) end
+    else
+      redis.call('LREM', lane, 1, key)
+    end
+  end
+end
+
+-- Count the lanes in which the command is not the head, and wait or become ready.
+local function take_place(key)
+  local blocked = 0
+  for _, name in ipairs(lanes_of(key)) do
+    if redis.call('LINDEX', prefix .. 'lane:' .. name, 0) ~= key then blocked = blocked + 1 end
+  end
+  redis.call('HSET', cmd(key), 'blocked', blocked)
+  return blocked
+end
+
+local function keep_evidence(key, entry)
+  if present(entry) then
+    entry['at_ms'] = now
+    redis.call('RPUSH', prefix .. 'evidence:' .. key, cjson.encode(entry))
+  end
+end
+
+local function retire(key)
+  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'doubt_ms', 'refusal', 'blocked')
+  redis.call('EXPIRE', cmd(key), args.retention_seconds)
+  redis.call('EXPIRE', prefix .. 'evidence:' .. key, args.retention_seconds)
+end
+
+-- A child is closed for good: when it was the last, so is its parent.
+local function close_child(key, applied)
+  local parent = get(key, 'parent')
+  if not present(parent) then return end
+  local done = redis.call('HINCRBY', cmd(parent), 'done', 1)
+  if not applied then redis.call('HINCRBY', cmd(parent), 'failed', 1) end
+  local total, failed = number(parent, 'total'), number(parent, 'failed')
+  if done < total then
+    announce(parent, get(parent, 'kind'), 'waiting', done .. '/' .. total .. ' lines done')
+    return
+  end
+  if failed == 0 then
+    move(parent, 'applied', total .. '/' .. total .. ' lines applied')
+  else
+    move(parent, 'rejected', (total - failed) .. '/' .. total .. ' lines applied, the rest discarded or cancelled')
+  end
+  retire(parent)
+end
+
+-- A lease ended without a settlement: its worker is gone or frozen. Returns the state it leaves the command in.
+local function recover(key)
+  local crashes = redis.call('HINCRBY', cmd(key), 'crashes', 1)
+  local state = get(key, 'state')
+  drop_lease(key)
+  local in_doubt = state == 'in_doubt' or present(get(key, 'intent_ms'))
+  if crashes >= args.max_crashes then
+    move(key, 'held', 'its worker died ' .. crashes .. ' times while it ran')
+    redis.call('ZREM', prefix .. 'doubt', key)
+    redis.call('ZADD', prefix .. 'dead', ms(now), key)
+  elseif in_doubt then
+    if not present(get(key, 'doubt_ms')) then redis.call('HSET', cmd(key), 'doubt_ms', ms(now)) end
+    move(key, 'in_doubt', 'its worker was lost after the intent to send')
+    redis.call('HSET', cmd(key), 'doubted', 1, 'due_ms', ms(now))
+    redis.call('ZADD', prefix .. 'doubt', ms(now), key)
+  else
+    make_ready(key, 'its worker was lost before it sent')
+  end
+  return get(key, 'state')
+end
+
+local function record(key)
+  local flat, fields = redis.call('HGETALL', cmd(key)), {}
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  fields['now_ms'] = ms(now)
+  return fields
+end
+
+local function refused(key)
+  return {error = 'refused', state = get(key, 'state') or 'unknown'}
+end
+
+-- The owner's right to act: a known command, in one of these states, under this owner's lease.
+local function owned(key, states)
+  local state = get(key, 'state')
+  return states[state] ~= nil and get(key, 'owner') == args.owner
+end

@@ -1,0 +1,125 @@
+"""Every kind of command, and the door where untrusted input becomes one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from tasks.errors import StockrelayError
+from tasks.orders import LineReceipt, OrderReceipt, ReceiveLine, ReceiveOrder
+from tasks.stock import AddStock, CorrectStock, MoveStock, RemoveStock, StockCorrection, StockMovement
+
+if TYPE_CHECKING:
+    from tasks.commands import Command
+    from tasks.task import Expansion, Task
+
+_COMMANDS: Final[tuple[type[Command], ...]] = (
+    AddStock,
+    RemoveStock,
+    MoveStock,
+    CorrectStock,
+    ReceiveOrder,
+    ReceiveLine,
+)
+_BY_KIND: Final[Mapping[str, type[Command]]] = {command.kind: command for command in _COMMANDS}
+_TASKS: Final[Mapping[str, Task[Any]]] = {
+    AddStock.kind: StockMovement(),
+    RemoveStock.kind: StockMovement(),
+    MoveStock.kind: StockMovement(),
+    CorrectStock.kind: StockCorrection(),
+    ReceiveLine.kind: LineReceipt(),
+}
+_EXPANSIONS: Final[Mapping[str, Expansion[Any]]] = {ReceiveOrder.kind: OrderReceipt()}
+#: Admitted by their parent only: they name lines that a read of the order has found.
+_CHILD_KINDS: Final = frozenset({ReceiveLine.kind})
+#: A refused value is quoted back this long, no longer.
+_SHOWN_LENGTH: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a command: where, what was sent, and what to do."""
+
+    field: str
+    value: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message} (got {self.value})"
+
+
+class InvalidCommandError(StockrelayError):
+    """The input is not a command; `problems` names every field at fault."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def kinds() -> tuple[str, ...]:
+    """List the wire names of all commands."""
+    return tuple(_BY_KIND)
+
+
+def submittable_kinds() -> tuple[str, ...]:
+    """List the wire names a producer may submit."""
+    return tuple(kind for kind in _BY_KIND if kind not in _CHILD_KINDS)
+
+
+def vendors() -> tuple[str, ...]:
+    """List the vendors that commands are for."""
+    return tuple(dict.fromkeys(command.vendor for command in _COMMANDS))
+
+
+def task_of(kind: str) -> Task[Any]:
+    """Give what applies commands of this kind."""
+    return _TASKS[kind]
+
+
+def expansion_of(kind: str) -> Expansion[Any] | None:
+    """Give what expands commands of this kind; None for kinds that write themselves."""
+    return _EXPANSIONS.get(kind)
+
+
+def command_type(kind: str) -> type[Command]:
+    """Give the model of a kind; raises InvalidCommandError for an unknown one."""
+    if kind not in _BY_KIND:
+        known = ", ".join(submittable_kinds())
+        raise InvalidCommandError((Problem("kind", _shown(kind), f"unknown; send one of {known}"),))
+    return _BY_KIND[kind]
+
+
+def parse_command(kind: str, payload: Mapping[str, Any] | bytes) -> Command:
+    """Turn JSON (its text, or already decoded) into a command; raises InvalidCommandError naming each field."""
+    model = command_type(kind)
+    try:
+        text = payload if isinstance(payload, bytes) else json.dumps(dict(payload)).encode()
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise InvalidCommandError(tuple(_problems(error))) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidCommandError((Problem("(body)", "", f"not JSON: {type(error).__name__}"),)) from error
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=True)
+    return text if len(text) <= _SHOWN_LENGTH else text[:_SHOWN_LENGTH] + "…"
+
+
+def _problems(error: ValidationError) -> list[Problem]:
+    found = []
+    for item in error.errors(include_url=False, include_context=False):
+        field = ".".join(str(step) for step in item["loc"]) or "(body)"
+        message = item["msg"].removeprefix("Value error, ")
+        value = _shown(item["input"])
+        if item["type"] == "value_error" and not item["loc"]:
+            # a rule about several fields opens with the name of the one to change
+            field, _, message = message.partition(": ")
+            body = item["input"]
+            value = _shown(body.get(field)) if isinstance(body, Mapping) else "null"
+        found.append(Problem(field, value, message))
+    return found

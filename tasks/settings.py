@@ -1,0 +1,70 @@
+"""Reading the environment once per process into frozen models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tasks.ledger import RETENTION_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PROJECT_PREFIX: Final = "STOCKRELAY_"
+M = TypeVar("M", bound=BaseModel)
+
+
+class SettingsError(ValueError):
+    """A setting is missing, unknown or wrong; the text names the variable and never its secret value."""
+
+
+def read_environment(model: type[M], prefix: str, environ: Mapping[str, str]) -> M:
+    """Read every field of the model from `<prefix><FIELD>` or, for secrets, the file named by `<prefix><FIELD>_FILE`.
+
+    Raises SettingsError for an unknown variable under the prefix, an unreadable file or a wrong value.
+    """
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(prefix):
+            continue
+        field = name.removeprefix(prefix).lower()
+        if field in model.model_fields:
+            values.setdefault(field, text)
+        elif field.endswith("_file") and field.removesuffix("_file") in model.model_fields:
+            if name.removesuffix("_FILE") in environ:
+                raise SettingsError(f"{name}: given together with {name.removesuffix('_FILE')}; keep one")
+            values[field.removesuffix("_file")] = _read(name, text)
+        else:
+            known = ", ".join(prefix + known.upper() for known in model.model_fields)
+            raise SettingsError(f"{name}: unknown; known are {known}")
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = prefix + "_".join(str(step) for step in first["loc"][:1]).upper()
+        raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _read(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SettingsError(f"{name}: cannot read {path}: {error.strerror}") from error
+
+
+class LedgerSettings(BaseModel):
+    """Settings of the ledger (`STOCKRELAY_LEDGER_…`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: How long a finished command is remembered and its key recognised; longer than any spool or replay.
+    retention_days: float = Field(default=RETENTION_DAYS, gt=0, le=3650)
+    #: 1 starts even when Redis would lose accepted commands; the start then warns instead of refusing.
+    allow_weak_redis: bool = False
+
+
+def redis_url(environ: Mapping[str, str]) -> str:
+    """Read REDIS_URL; loopback when it is not set."""
+    return environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"

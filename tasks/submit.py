@@ -1,0 +1,96 @@
+"""Submitting: the one way a command enters the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tasks.errors import KeyReusedError
+from tasks.identity import derive_key
+from tasks.ledger import RETENTION_DAYS, Ledger
+from tasks.records import NewCommand, State
+from tasks.registry import InvalidCommandError, Problem, submittable_kinds, vendors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from redis.asyncio import Redis
+
+    from tasks.commands import Command
+    from tasks.records import CommandRecord
+
+#: A station's clock may be wrong by this much; a later moment is a wrong clock or a wrong unit.
+MAX_AHEAD_SECONDS: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The command is in the ledger; `duplicate` when it already was."""
+
+    key: str
+    kind: str
+    state: State
+    duplicate: bool
+
+
+def now_ms() -> int:
+    """Tell the time of this machine in UTC milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def to_new_command(command: Command, key: str, client: str) -> NewCommand:
+    """Make the ledger's form of a command."""
+    text = command.model_dump_json(exclude_none=True)
+    return NewCommand(
+        key=key,
+        kind=command.kind,
+        command=text,
+        summary=command.summary(),
+        lanes=command.lanes(),
+        digest=hashlib.sha256(f"{command.kind} {text}".encode()).hexdigest()[:32],
+        client=client,
+    )
+
+
+class Submitter:
+    """Accepts commands durably: when `submit` returns, the command survives any process and the Redis server."""
+
+    def __init__(
+        self, redis: Redis, *, clock_ms: Callable[[], int] = now_ms, retention_days: float = RETENTION_DAYS
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._ledgers = {vendor: Ledger(redis, vendor, retention_days=retention_days) for vendor in vendors()}
+
+    async def submit(self, command: Command, *, idempotency_key: str | None = None, client: str = "api") -> Accepted:
+        """Admit the command once, under its identity or the client's own idempotency key.
+
+        Raises InvalidCommandError for what may not be submitted, KeyReusedError when the key is known with another
+        command, and Redis errors as they are: then nothing is promised and the same submission may be repeated.
+        """
+        self._check(command)
+        key = command.key() if idempotency_key is None else derive_key("idempotency-key", client, idempotency_key)
+        (admission,) = await self._ledgers[command.vendor].admit([to_new_command(command, key, client)])
+        if admission.conflict:
+            raise KeyReusedError(
+                f"{key}: already used for a different command; send a new event with its own timestamp"
+            )
+        return Accepted(key, command.kind, admission.state, duplicate=not admission.fresh)
+
+    async def find(self, key: str) -> CommandRecord | None:
+        """Look a command up over all vendors."""
+        for ledger in self._ledgers.values():
+            record = await ledger.find(key)
+            if record is not None:
+                return record
+        return None
+
+    def _check(self, command: Command) -> None:
+        if command.kind not in submittable_kinds():
+            message = f"not for clients; send one of {', '.join(submittable_kinds())}"
+            raise InvalidCommandError((Problem("kind", f'"{command.kind}"', message),))
+        ahead_ms = command.stock_timestamp - self._clock_ms()
+        if ahead_ms > MAX_AHEAD_SECONDS * 1000:
+            message = "more than a day in the future; check the clock, and send UTC milliseconds"
+            raise InvalidCommandError((Problem("stock_timestamp", str(command.stock_timestamp), message),))

@@ -1,0 +1,55 @@
+"""Every event name that a log line may carry, and the form of a log line.
+
+A line has a sentence for people, the event's name and fields for machines; `key` is the same from scan to settlement.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Final
+
+COMMAND_ACCEPTED: Final = "command.accepted"
+COMMAND_SETTLED: Final = "command.settled"
+COMMAND_DELAYED: Final = "command.delayed"
+COMMAND_IN_DOUBT: Final = "command.in_doubt"
+COMMAND_LOOKED_UP: Final = "command.looked_up"
+COMMAND_EXPANDED: Final = "command.expanded"
+COMMAND_HANDED_BACK: Final = "command.handed_back"
+COMMAND_BROKEN: Final = "command.broken"
+DELIVERY_IGNORED: Final = "delivery.ignored"
+LEASE_LOST: Final = "lease.lost"
+LEASES_NOT_RENEWED: Final = "leases.not_renewed"
+LEDGER_UNREACHABLE: Final = "ledger.unreachable"
+COMMANDS_RECOVERED: Final = "commands.recovered"
+VENDOR_PAUSED: Final = "vendor.paused"
+VENDOR_SERVED: Final = "vendor.served"
+REDIS_NOT_DURABLE: Final = "redis.not_durable"
+WORKER_STOPPING: Final = "worker.stopping"
+
+#: What every LogRecord has; anything else on it was given by the caller as a field.
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
+
+
+class LineFormatter(logging.Formatter):
+    """One line a record: time, level, event or sentence, and the fields as `name=value`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        fields = " ".join(
+            f"{name}={json.dumps(value, default=str)}" for name, value in vars(record).items() if name not in _STANDARD
+        )
+        line = f"{stamp}.{int(record.msecs):03d}Z {record.levelname:<7} {record.getMessage()} {fields}".rstrip()
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def configure_logging(level: str = "INFO") -> None:
+    """Send the process's log to standard error, one line a record."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

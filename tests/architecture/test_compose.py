@@ -1,0 +1,134 @@
+"""The container files agree with the Procfile, the settings and the package; nothing here needs a container engine."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import shlex
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from tests.architecture.project import ROOT, pyproject
+from tests.architecture.settings import known_settings
+from tests.stack import read_procfile
+from tests.valkey import DURABLE
+from workers.settings import PartsBoxSettings
+
+COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
+OURS: Final = sorted(name for name, service in SERVICES.items() if service.get("image") == "stockrelay")
+
+#: Only these may differ between a process under a runner and in a container.
+LOCAL_OPTIONS: Final = {"--address=127.0.0.1", "--address=0.0.0.0"}
+
+
+def _words(command: str | list[str]) -> list[str]:
+    """Return the words of the program that a command ends up running."""
+    text = command if isinstance(command, str) else command[-1]
+    return shlex.split(text.rpartition("exec ")[2])
+
+
+def _dockerfile(instruction: str) -> list[str]:
+    return re.findall(rf"^{instruction} (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+
+
+def test_every_process_of_the_procfile_is_a_service_and_the_other_way_round() -> None:
+    assert sorted(read_procfile()) == OURS
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_what_the_procfile_runs(name: str) -> None:
+    service, process = _words(SERVICES[name]["command"]), _words(read_procfile()[name])
+
+    assert [word for word in service if word not in LOCAL_OPTIONS] == [
+        word for word in process if word not in LOCAL_OPTIONS
+    ]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_runs_a_program_that_exists(name: str) -> None:
+    words = _words(SERVICES[name]["command"])
+
+    if words[0] == "celery":
+        assert importlib.import_module(words[words.index("-A") + 1]).app.main == "stockrelay"
+    else:
+        module, _, function = pyproject()["project"]["scripts"][words[0]].partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_is_told_only_settings_that_exist(name: str) -> None:
+    told = {variable.removesuffix("_FILE") for variable in SERVICES[name]["environment"]}
+
+    assert told <= known_settings()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_reads_its_secrets_from_files_that_are_mounted(name: str) -> None:
+    service = SERVICES[name]
+    text = f"{service['command']} {service['environment']}"
+
+    assert sorted(re.findall(r"/run/secrets/(\w+)", text)) == sorted(service.get("secrets", []))
+    assert set(service.get("secrets", [])) <= COMPOSE["secrets"].keys()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_is_confined_checked_and_given_time_to_stop(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["healthcheck"]["test"]
+    assert service["depends_on"] == {"valkey": {"condition": "service_healthy"}}
+    assert service["stop_grace_period"]
+
+
+def test_no_secret_is_committed_with_the_files() -> None:
+    files = [secret["file"].removeprefix("./") for secret in COMPOSE["secrets"].values()]
+
+    assert all(file.startswith("secrets/") for file in files)
+    assert "/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+
+
+def test_the_worker_may_finish_a_vendor_call_before_it_is_killed() -> None:
+    grace = int(SERVICES["partsbox"]["stop_grace_period"].removesuffix("s"))
+
+    assert grace > PartsBoxSettings.model_fields["timeout_seconds"].default
+
+
+def test_published_ports_lead_to_the_ports_the_processes_listen_on_and_only_from_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    webhooks = SERVICES["webhooks"]["environment"]["STOCKRELAY_WEBHOOKS_PORT"]
+    flower = SERVICES["flower"]["environment"]["FLOWER_PORT"]
+
+    assert published == {"webhooks": [f"127.0.0.1:{webhooks}:{webhooks}"], "flower": [f"127.0.0.1:{flower}:{flower}"]}
+    assert f":{webhooks}/healthz" in SERVICES["webhooks"]["healthcheck"]["test"][-1]
+    assert f":{flower}/healthcheck" in SERVICES["flower"]["healthcheck"]["test"][-1]
+
+
+def test_the_server_is_as_durable_as_the_one_that_is_tested() -> None:
+    words = SERVICES["valkey"]["command"]
+    options = {option.removeprefix("--"): value for option, value in zip(words[1::2], words[2::2], strict=True)}
+
+    assert options == DURABLE
+    assert SERVICES["valkey"]["volumes"] == ["valkey:/data"]
+    assert {"valkey", "flower"} == COMPOSE["volumes"].keys()
+
+
+def test_the_image_copies_what_exists_and_what_is_packaged() -> None:
+    copied = [word for line in _dockerfile("COPY") if "--from" not in line for word in line.split()[:-1]]
+    packages = {name.removesuffix("*") for name in pyproject()["tool"]["setuptools"]["packages"]["find"]["include"]}
+    allowed = {line.removeprefix("!") for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"}
+
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert packages <= set(copied)
+    assert allowed == set(copied)
+
+
+def test_the_image_installs_pinned_files_only_and_runs_as_a_plain_user() -> None:
+    installs = [line for line in _dockerfile("RUN") if "pip install" in line]
+
+    assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
+    assert _dockerfile("USER") == ["10001:10001"]

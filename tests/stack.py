@@ -1,0 +1,197 @@
+"""The whole system as real processes on free ports: what the Procfile says, on an embedded server and vendor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Final, Self
+
+import requests
+
+from tests.backing import ROOT, WAREHOUSE, Backing
+from tests.process import Process, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from tests.valkey import ValkeyServer
+
+#: Names in the Procfile.
+WORKER: Final = "partsbox"
+WEBHOOKS: Final = "webhooks"
+FLOWER: Final = "flower"
+
+#: The one client of the webhooks server, and its token; `settings` may name more in STOCKRELAY_WEBHOOKS_TOKENS.
+API_CLIENT: Final = "sandbox"
+API_TOKEN: Final = "token-of-a-sandbox"
+FLOWER_LOGIN: Final = "sandbox:password-of-a-sandbox"
+
+
+def read_procfile() -> dict[str, str]:
+    """Return the shell command of each process of the Procfile."""
+    lines = (line.partition(":") for line in (ROOT / "Procfile").read_text().splitlines() if line)
+    return {name: command.strip() for name, _, command in lines}
+
+
+def answers(url: str) -> bool:
+    """Return whether a GET of the URL is answered with a success."""
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+class Stack:
+    """The running system: `with Stack(folder) as stack`; afterwards everything is killed, whatever happened.
+
+    `settings` are environment variables for its processes, on top of `environment` (default: that of this process),
+    which may name a server (REDIS_URL) or a vendor (STOCKRELAY_PARTSBOX_URL and key) to use instead of embedded ones.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        webhooks: bool = True,
+        flower: bool = False,
+        settings: Mapping[str, str] | None = None,
+        sandbox_options: Sequence[str] = WAREHOUSE,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.workers: list[Process] = []
+        self.processes: dict[str, Process] = {}
+        self.api_token = API_TOKEN
+        self.flower_login = FLOWER_LOGIN
+        self._folder = folder
+        self._worker_count = workers
+        self._webhooks = webhooks
+        self._flower = flower
+        self._commands = read_procfile()
+        self._api_port = free_port()
+        self._flower_port = free_port()
+        given = {**(os.environ if environment is None else environment), **self._defaults(), **(settings or {})}
+        self._backing = Backing(folder, given, sandbox_options)
+        self._cleanup = contextlib.ExitStack()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment of its processes, for a program to be started beside them."""
+        return self._backing.environment
+
+    @property
+    def redis_url(self) -> str:
+        """The server that holds ledger and queues."""
+        return self.environment["REDIS_URL"]
+
+    @property
+    def sandbox_url(self) -> str:
+        """The vendor's API as the adapter sees it."""
+        return self.environment["STOCKRELAY_PARTSBOX_URL"]
+
+    @property
+    def control_url(self) -> str:
+        """The sandbox's control API: journal, state, limits, faults, gates."""
+        return self._backing.control_url
+
+    @property
+    def api_url(self) -> str:
+        """The webhooks server, without a path."""
+        return f"http://127.0.0.1:{self._api_port}"
+
+    @property
+    def flower_url(self) -> str:
+        """Flower, which asks for `flower_login`."""
+        return f"http://127.0.0.1:{self._flower_port}"
+
+    @property
+    def valkey(self) -> ValkeyServer:
+        """The embedded server, to kill or freeze; raises LookupError when REDIS_URL named another."""
+        if self._backing.valkey is None:
+            raise LookupError("REDIS_URL names a server that is not ours to touch")
+        return self._backing.valkey
+
+    @property
+    def sandbox(self) -> Process:
+        """The embedded vendor, to kill or freeze; raises LookupError when the environment named another."""
+        if self._backing.sandbox is None:
+            raise LookupError("STOCKRELAY_PARTSBOX_URL names a vendor that is not ours to touch")
+        return self._backing.sandbox
+
+    @property
+    def worker(self) -> Process:
+        """The first worker."""
+        return self.workers[0]
+
+    def restart_valkey(self) -> None:
+        """SIGKILL the server and start it again on the same port and data."""
+        self.valkey.restart()
+
+    def start_worker(self, settings: Mapping[str, str] | None = None) -> Process:
+        """Start one more worker, with settings of its own if given, and return once it takes deliveries."""
+        worker = self._launch_worker(settings)
+        worker.wait_ready()
+        return worker
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:  # an interrupt while one of them starts must not leave the others behind
+            self._cleanup.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    def _start(self) -> None:
+        self._cleanup.enter_context(self._backing)
+        if self._webhooks:
+            self._launch(WEBHOOKS, self._process(WEBHOOKS, self._commands[WEBHOOKS], f"{self.api_url}/readyz"))
+        if self._flower:
+            self._launch(FLOWER, self._process(FLOWER, self._commands[FLOWER], f"{self.flower_url}/healthcheck"))
+        for _ in range(self._worker_count):
+            self._launch_worker()
+        for process in self.processes.values():
+            process.wait_ready()
+
+    def _defaults(self) -> dict[str, str]:
+        return {
+            "STOCKRELAY_WEBHOOKS_HOST": "127.0.0.1",
+            "STOCKRELAY_WEBHOOKS_PORT": str(self._api_port),
+            "STOCKRELAY_WEBHOOKS_TOKENS": f"{API_CLIENT}:{API_TOKEN}",
+            "FLOWER_PORT": str(self._flower_port),
+            "FLOWER_DB": str(self._folder / "flower"),
+            "FLOWER_BASIC_AUTH": FLOWER_LOGIN,
+        }
+
+    def _launch_worker(self, settings: Mapping[str, str] | None = None) -> Process:
+        # A node name of its own: two of one name on one machine answer each other's remote control.
+        name = f"{WORKER}-{len(self.workers) + 1}"
+        worker = self._process(name, f"{self._commands[WORKER]} -n {name}@%h", None, settings)
+        self.workers.append(worker)
+        self._launch(name, worker)
+        return worker
+
+    def _launch(self, name: str, process: Process) -> None:
+        self._cleanup.callback(process.kill)
+        self.processes[name] = process
+        process.launch()
+
+    def _process(
+        self, name: str, command: str, ready_url: str | None, settings: Mapping[str, str] | None = None
+    ) -> Process:
+        process = Process(
+            name,
+            ["/bin/sh", "-c", command],
+            log=self._folder / f"{name}.log",
+            # Celery says so when it consumes; asking it by remote control takes a second each time.
+            ready=lambda: answers(ready_url) if ready_url else process.printed(" ready."),
+            environment={**self.environment, **(settings or {})},
+            folder=ROOT,
+        )
+        return process

@@ -1,0 +1,205 @@
+"""One command, from delivery to settlement.
+
+claim → look first if in doubt → before-image → permit → durable intent → send once → settle → announce → ack.
+Settling and announcing are one step of the ledger; Celery acknowledges when `deliver` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import socket
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import RedisError
+
+from tasks import telemetry
+from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorBlockedError, VendorError
+from tasks.identity import derive_key
+from tasks.lookup import Absent, Finding, Image, Landed, Undecidable, Why
+from tasks.records import State, Verdict
+from tasks.registry import InvalidCommandError, expansion_of, parse_command, task_of
+from tasks.submit import to_new_command
+from tasks.task import Target
+from workers import retries
+from workers.limits import PausedError
+from workers.work import Intent, Work, WorkerStoppingError, evidence_of, persist
+
+if TYPE_CHECKING:
+    from tasks.ports import VendorPort
+    from tasks.records import CommandRecord
+    from tasks.task import Expansion
+    from workers.leases import Leases
+    from workers.outcomes import Outcomes
+
+logger = logging.getLogger(__name__)
+
+#: After an error of our own behind a send: long enough for a person to see it in the log, short enough to go on.
+BROKEN_LOOK_SECONDS: Final = 5.0
+
+
+@dataclass(slots=True)
+class Executor:
+    """Applies one vendor's commands. One instance a process and vendor; `deliver` runs many at once."""
+
+    port: VendorPort
+    leases: Leases
+    outcomes: Outcomes
+    #: The vendor commits a request within this time after our connection closed: the stated assumption.
+    settle_seconds: float
+    #: The vendor's name of our API user, where it is known.
+    user: str | None = None
+    #: Set when the worker stops: nothing new is claimed or sent from then on.
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    _claims: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def deliver(self, key: str) -> str:
+        """Run one delivery of a command; returns in a word what came of it.
+
+        A delivery that is not needed does nothing. Redis errors come through: the command stays in the ledger, and
+        its lease or its hint brings it back.
+        """
+        if self.stopping.is_set():
+            return "stopping"
+        owner = f"{self._process}:{next(self._claims)}"
+        claim = await self.leases.ledger.claim(key, owner, self.leases.lease_seconds)
+        if claim.record is None:
+            logger.debug(telemetry.DELIVERY_IGNORED, extra={"key": key, "verdict": claim.verdict.value})
+            return claim.verdict.value
+        with self.leases.held(key, owner):
+            return await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
+
+    async def _run(self, record: CommandRecord, owner: str, *, in_doubt: bool) -> str:
+        try:
+            command = parse_command(record.kind, record.command.encode())
+        except InvalidCommandError as error:
+            reason = f"unreadable: {error}"
+            await persist(lambda: self.leases.ledger.settle(record.key, owner, State.HELD, reason=reason))
+            return State.HELD.value
+        work = Work(record, owner, command, Target(self.port, record.key, self.user), in_doubt=in_doubt)
+        try:
+            return await self._step(work)
+        except LeaseLostError as error:
+            logger.warning(telemetry.LEASE_LOST, extra=work.log_fields(error=str(error)))
+            return "lease_lost"
+        except WorkerStoppingError:
+            return await self.outcomes.hand_back(work)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._interrupted(work))
+            raise
+        except RedisError:
+            if not work.sent:
+                await self.outcomes.hand_back(work)
+            raise
+        except Exception as error:
+            logger.exception(telemetry.COMMAND_BROKEN, extra=work.log_fields())
+            return await self._broken(work, error)
+
+    async def _step(self, work: Work) -> str:
+        if work.in_doubt:
+            return await self._look(work)
+        expansion = expansion_of(work.record.kind)
+        return await (self._attempt(work) if expansion is None else self._expand(work, expansion))
+
+    async def _attempt(self, work: Work) -> str:
+        task = task_of(work.record.kind)
+        try:
+            before = await task.before(work.command, work.target)
+            work.image = before.image
+            match before.finding:
+                case Landed(entries):
+                    return await self.outcomes.settle(work, State.APPLIED, "already at the vendor", entries=entries)
+                case Undecidable(why, entries):
+                    return await self.outcomes.settle(work, State.HELD, why.value, entries=entries)
+            intent = Intent(work, self.leases.ledger, self.stopping, work.key)
+            exchange = await task.send(work.command, work.target, intent)
+        except (VendorError, PausedError) as error:
+            return await self._not_confirmed(work, error)
+        finding = await self._proof(work)
+        if isinstance(finding, Undecidable) and finding.why is not Why.UNMARKED:
+            reason = f"the vendor confirmed it, but {finding.why.value}"
+            return await self.outcomes.settle(work, State.HELD, reason, exchange=exchange, entries=finding.entries)
+        entries = () if isinstance(finding, Absent) else finding.entries
+        return await self.outcomes.settle(work, State.APPLIED, "", exchange=exchange, entries=entries)
+
+    async def _proof(self, work: Work) -> Finding:
+        # the vendor has confirmed the write: a read that fails costs the receipt its timestamps, nothing else
+        try:
+            return await task_of(work.record.kind).proof(work.command, work.target, work.image)
+        except (VendorError, PausedError, WorkerStoppingError) as error:
+            logger.info(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(failed=str(error)))
+            return Absent()
+
+    async def _not_confirmed(self, work: Work, error: VendorError | PausedError) -> str:
+        match error:
+            case VendorBlockedError() | PausedError():
+                return await self.outcomes.blocked(work, error)
+            case RejectedError() if work.record.doubted and work.sent:
+                # a refused repeat says nothing about the first send: only the vendor's history does
+                return await self.outcomes.doubt(work, error, refused=True)
+            case RejectedError():
+                return await self.outcomes.reject(work, error)
+            case InDoubtError() if work.sent:
+                return await self.outcomes.doubt(work, error)
+            case _:
+                return await self.outcomes.retry(work, error)
+
+    async def _expand(self, work: Work, expansion: Expansion[Any]) -> str:
+        try:
+            children = await expansion.children(work.command, work.target)
+        except (VendorError, PausedError) as error:
+            return await self._not_confirmed(work, error)
+        admitted = []
+        for child in children:
+            key = derive_key(child.kind, child.vendor, work.key, fields=child.identity())
+            admitted.append(to_new_command(child, key, work.record.client))
+        shown = evidence_of("expanded", work, note=f"{len(admitted)} lines")
+        await persist(lambda: self.leases.ledger.expand(work.key, work.owner, admitted, evidence=shown))
+        logger.info(telemetry.COMMAND_EXPANDED, extra=work.log_fields(children=len(admitted)))
+        return "expanded"
+
+    async def _look(self, work: Work) -> str:
+        record = work.record
+        work.image = Image.model_validate(record.image or {}, strict=False)
+        try:
+            finding = await task_of(record.kind).look(work.command, work.target, work.image)
+        except (VendorBlockedError, PausedError) as error:
+            return await self.outcomes.look_again(work, await self.outcomes.pause(error), str(error))
+        except RejectedError as error:
+            logger.warning(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(refused=str(error)))
+            finding = Undecidable(Why.UNREADABLE)
+        except VendorError as error:
+            return await self.outcomes.look_failed(work, error)
+        refusal = record.refusal["reason"] if record.refusal else None
+        match retries.after_look(finding, work.doubt_seconds, self.settle_seconds, refusal):
+            case retries.LookAgain(seconds):
+                return await self.outcomes.look_again(work, seconds, "not there yet")
+            case retries.SendAgain():
+                return await self.outcomes.send_again(work)
+            case retries.End() as end:
+                return await self.outcomes.found(work, end)
+
+    # ends that nobody planned
+
+    async def _interrupted(self, work: Work) -> None:
+        """Leave a cancelled command so that nothing is lost: sent ones in doubt, others handed back."""
+        try:
+            if work.sent and not work.in_doubt:
+                await self.outcomes.doubt(work, InDoubtError("the worker was told to stop at once"))
+            else:
+                await self.outcomes.hand_back(work)
+        except (RedisError, LeaseLostError) as error:
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra=work.log_fields(error=repr(error)))
+
+    async def _broken(self, work: Work, error: Exception) -> str:
+        """Postpone or hold after an error of our own: behind a send it is a doubt, before it a person must see it."""
+        if work.in_doubt:
+            return await self.outcomes.look_failed(work, VendorError(f"{type(error).__name__}: {error}"))
+        if work.sent:
+            return await self.outcomes.doubt(work, error, seconds=BROKEN_LOOK_SECONDS)
+        return await self.outcomes.settle(work, State.HELD, f"internal error: {type(error).__name__}: {error}")

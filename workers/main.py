@@ -1,0 +1,83 @@
+"""The worker's Celery application: `celery -A workers.main worker -Q vendor.partsbox`.
+
+One Celery task per kind of command, on the asyncio pool. A task gets its command's key as its id and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from celery.signals import celeryd_after_setup, setup_logging
+
+from tasks.app import app
+from tasks.envelope import queue_of
+from tasks.registry import command_type, kinds, vendors
+from tasks.telemetry import configure_logging
+from workers.blocking import BackgroundLoops
+from workers.pool import AsyncioPool, stopping
+from workers.runtime import Runtime, open_runtime
+from workers.settings import Settings
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncIterator
+
+_runtime: ContextVar[Runtime] = ContextVar("runtime")
+
+
+def served_vendors() -> tuple[str, ...]:
+    """List the vendors whose queues this worker consumes."""
+    return tuple(vendor for vendor in vendors() if queue_of(vendor) in app.amqp.queues.consume_from)
+
+
+@asynccontextmanager
+async def lifespan(stopping: asyncio.Event) -> AsyncIterator[None]:
+    """Open the worker's runtime before its first command, and close it after the last."""
+    async with open_runtime(Settings.from_environment(os.environ), served_vendors(), stopping) as runtime:
+        _runtime.set(runtime)
+        yield
+
+
+async def _deliver(kind: str, key: str) -> str:
+    return await _runtime.get().executors[command_type(kind).vendor].deliver(key)
+
+
+def _register(kind: str) -> None:
+    @app.task(name=kind, bind=True)
+    async def run(self: Any) -> str:
+        return await _deliver(kind, self.request.id)
+
+
+def _register_all() -> None:
+    for kind in kinds():
+        _register(kind)
+
+
+@setup_logging.connect
+def _log(loglevel: Any = None, **_: Any) -> None:
+    configure_logging(logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel or "INFO")
+
+
+@celeryd_after_setup.connect
+def _serve_other_pools(instance: Any, **_: Any) -> None:
+    """Let a stock threads or prefork worker run the same tasks, each waiting for a background loop."""
+    if issubclass(instance.pool_cls, AsyncioPool):
+        return
+    loops = BackgroundLoops(lifespan)
+    for kind in kinds():
+        task = app.tasks[kind]
+
+        def run(task: Any = task) -> str:
+            return loops.mine().run(_deliver(task.name, task.request.id))
+
+        task.run = run
+
+
+_register_all()
+AsyncioPool.lifespan = lambda: lifespan(stopping())
+app.conf.worker_pool = "workers.pool:AsyncioPool"
+app.conf.worker_consumer = "workers.parking:ParkingConsumer"

@@ -1,0 +1,157 @@
+"""What became of a try, told to the ledger, the limiter and the log."""
+
+from __future__ import annotations
+
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from tasks import telemetry
+from tasks.errors import RejectedError, VendorBlockedError, VendorError
+from tasks.records import State
+from workers import retries
+from workers.limits import PausedError
+from workers.work import evidence_of, persist, receipt_of
+
+if TYPE_CHECKING:
+    from tasks.errors import Exchange
+    from tasks.ledger import Ledger
+    from tasks.ports import StockEntry
+    from workers.limiter import Limiter
+    from workers.work import Work
+
+logger = logging.getLogger(__name__)
+
+#: A vendor that refuses our key or our plan is asked again this seldom.
+CLOSED_VENDOR_SECONDS: Final = 60.0
+#: One 403 may be about one operation; this many in a row are about our key.
+FORBIDDEN_IN_A_ROW: Final = 3
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """Ends or postpones the work of one vendor. Each method returns in a word what it did."""
+
+    ledger: Ledger
+    limiter: Limiter
+    budgets: retries.Budgets = field(default_factory=retries.Budgets)
+    random: random.Random = field(default_factory=random.Random)
+    _forbidden: int = 0
+
+    async def settle(
+        self,
+        work: Work,
+        state: State,
+        reason: str,
+        *,
+        exchange: Exchange | None = None,
+        entries: tuple[StockEntry, ...] = (),
+    ) -> str:
+        """End the command; the ledger announces it and lets the lane's next one run."""
+        shown = evidence_of(state.value, work, exchange=exchange, entries=entries, note=reason)
+        receipt = receipt_of(entries, "marker" if entries else "answer") if state is State.APPLIED else None
+        await persist(
+            lambda: self.ledger.settle(work.key, work.owner, state, reason=reason, receipt=receipt, evidence=shown)
+        )
+        logger.info(telemetry.COMMAND_SETTLED, extra=work.log_fields(state=state.value, reason=reason))
+        return state.value
+
+    async def reject(self, work: Work, error: RejectedError) -> str:
+        """End a command that the vendor refused, with the vendor's words."""
+        self._forbidden = self._forbidden + 1 if error.code == "forbidden" else 0
+        if self._forbidden >= FORBIDDEN_IN_A_ROW:
+            await self._close(CLOSED_VENDOR_SECONDS, f"{self._forbidden} operations in a row were forbidden")
+        return await self.settle(work, State.REJECTED, str(error), exchange=error.exchange)
+
+    async def retry(self, work: Work, error: VendorError) -> str:
+        """Try again later what certainly did not arrive; an attempt is spent."""
+        return await self._postpone(
+            work, retries.after_failure(work.attempt, str(error), self.budgets, self.random), error
+        )
+
+    async def blocked(self, work: Work, error: VendorBlockedError | PausedError) -> str:
+        """Wait for a vendor that takes no requests now; nothing is spent."""
+        seconds = await self.pause(error)
+        decision = retries.after_block(work.record.waits, seconds, str(error), self.budgets, self.random)
+        return await self._postpone(work, decision, error)
+
+    async def _postpone(
+        self, work: Work, decision: retries.Again | retries.End, error: VendorError | PausedError
+    ) -> str:
+        exchange = error.exchange if isinstance(error, VendorError) else None
+        if isinstance(decision, retries.End):
+            return await self.settle(work, decision.state, decision.reason, exchange=exchange)
+        # a pause is nothing that happened to this command: only what the vendor answered is evidence
+        shown = None if exchange is None else evidence_of("delayed", work, exchange=exchange, note=str(error))
+        await persist(
+            lambda: self.ledger.delay(
+                work.key, work.owner, decision.seconds, spent=decision.spent, reason=str(error), evidence=shown
+            )
+        )
+        logger.info(
+            telemetry.COMMAND_DELAYED,
+            extra=work.log_fields(seconds=round(decision.seconds, 3), spent=decision.spent, reason=str(error)),
+        )
+        return State.DELAYED.value
+
+    async def pause(self, error: VendorBlockedError | PausedError) -> float:
+        """Pause the vendor as its answer asks; returns the seconds until it is worth another try."""
+        if isinstance(error, PausedError):
+            return error.retry_after_seconds
+        if error.throttled:
+            seconds = await self.limiter.penalise(error.retry_after_seconds)
+            logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": str(error)})
+            return seconds
+        return await self._close(error.retry_after_seconds or CLOSED_VENDOR_SECONDS, str(error))
+
+    async def _close(self, seconds: float, reason: str) -> float:
+        await self.limiter.pause(seconds, reason)
+        logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": reason})
+        return seconds
+
+    async def doubt(
+        self, work: Work, error: Exception, *, seconds: float = retries.FIRST_LOOK_SECONDS, refused: bool = False
+    ) -> str:
+        """Note that a send's outcome is unknown; the lane and the concurrency slot stay taken until it is known."""
+        reason = f"{type(error).__name__}: {error}"
+        exchange = error.exchange if isinstance(error, VendorError) else None
+        shown = evidence_of("in doubt", work, exchange=exchange, note=reason)
+        refusal = {"reason": str(error)} if refused else None
+        await persist(
+            lambda: self.ledger.doubt(work.key, work.owner, seconds, reason=reason, refusal=refusal, evidence=shown)
+        )
+        logger.warning(telemetry.COMMAND_IN_DOUBT, extra=work.log_fields(reason=reason))
+        return State.IN_DOUBT.value
+
+    async def look_failed(self, work: Work, error: VendorError) -> str:
+        """Go on doubting: a look-up without an answer says nothing."""
+        decision = retries.after_failed_look(work.record.failed_looks + 1, str(error), self.budgets, self.random)
+        if isinstance(decision, retries.End):
+            return await self.found(work, decision)
+        return await self.look_again(work, decision.seconds, str(error), failed=True)
+
+    async def look_again(self, work: Work, seconds: float, reason: str, *, failed: bool = False) -> str:
+        """Look up once more after so many seconds."""
+        await persist(lambda: self.ledger.doubt(work.key, work.owner, seconds, reason=reason, failed=failed))
+        return State.IN_DOUBT.value
+
+    async def send_again(self, work: Work) -> str:
+        """End doubt: the write is proved absent, the command may run again with the same marker."""
+        shown = evidence_of("looked up", work, note="absent when the settle time was over")
+        await persist(lambda: self.ledger.absent(work.key, work.owner, evidence=shown))
+        await self.limiter.release(work.key)
+        logger.info(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(finding="absent"))
+        return "absent"
+
+    async def found(self, work: Work, end: retries.End) -> str:
+        """End doubt for good; the slot that was kept for the lost request is free."""
+        outcome = await self.settle(work, end.state, end.reason, entries=end.entries)
+        await self.limiter.release(work.key)
+        return outcome
+
+    async def hand_back(self, work: Work) -> str:
+        """Give the command to another worker: nothing was sent."""
+        await persist(lambda: self.ledger.hand_back(work.key, work.owner))
+        logger.info(telemetry.COMMAND_HANDED_BACK, extra=work.log_fields())
+        return "handed_back"

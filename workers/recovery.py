@@ -1,0 +1,45 @@
+"""Letting time pass: due, lost and forgotten commands move on, whichever worker looks first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from redis.exceptions import RedisError
+
+from tasks import telemetry
+
+if TYPE_CHECKING:
+    from tasks.ledger import Ledger
+
+logger = logging.getLogger(__name__)
+
+#: A command whose time comes between two looks is late by at most this.
+LONGEST_GAP_SECONDS: Final = 0.25
+#: The shortest gap, so that a due time in the past cannot spin the loop.
+SHORTEST_GAP_SECONDS: Final = 0.01
+#: How long to leave Redis alone after an error.
+ERROR_GAP_SECONDS: Final = 1.0
+
+
+async def recover_for_ever(ledger: Ledger) -> None:
+    """Promote due commands, recover ended leases and publish lost hints again, until cancelled."""
+    while True:  # noqa: ASYNC110  it is time that is waited for
+        await asyncio.sleep(await _look(ledger))
+
+
+async def _look(ledger: Ledger) -> float:
+    try:
+        moved = await ledger.promote()
+    except RedisError as error:
+        logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": repr(error)})
+        return ERROR_GAP_SECONDS
+    if moved.recovered or moved.republished:
+        logger.warning(
+            telemetry.COMMANDS_RECOVERED,
+            extra={"vendor": ledger.vendor, "leases_ended": moved.recovered, "hints_lost": moved.republished},
+        )
+    if moved.next_in_ms is None:
+        return LONGEST_GAP_SECONDS
+    return min(max(moved.next_in_ms / 1000, SHORTEST_GAP_SECONDS), LONGEST_GAP_SECONDS)

@@ -1,0 +1,397 @@
+"""The one place where HTTP happens: one request, its slot at the limiter, and what its outcome means."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import logging
+import math
+import re
+import secrets
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol
+
+import aiohttp
+from yarl import URL
+
+from tasks import telemetry
+from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from pydantic import SecretStr
+
+    from tasks.ports import Sending
+
+logger = logging.getLogger(__name__)
+
+#: Decompressed. A part with 50,000 stock entries is about 10 MiB; more is not an answer but a fault.
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+#: Of one text kept as evidence: enough for any error body, small enough to keep with every command.
+MAX_EVIDENCE_BYTES: Final = 2 * 1024
+#: Looked at to make that text; what lies behind it can only be cut away.
+_EVIDENCE_SOURCE_CHARS: Final = 4 * MAX_EVIDENCE_BYTES
+#: Values kept of one JSON tree, and its depth: bounds the work that a hostile answer can cause.
+_EVIDENCE_VALUES, _EVIDENCE_DEPTH = 200, 12
+#: Two lost SYN packets (1 s + 2 s) fit; after more the request would leave long after its permit.
+MAX_CONNECT_SECONDS: Final = 5.0
+#: A longer wish is cut to this: ask again after an hour rather than sleep through an early end.
+MAX_RETRY_AFTER_SECONDS: Final = 3600.0
+#: Nobody means more than a week: such a number is a timestamp or a fault.
+_BELIEVABLE_RETRY_AFTER_SECONDS: Final = 7 * 86_400.0
+
+#: Refused before it was carried out (RFC 9110, 15.5). A status that is not listed says nothing certain.
+REFUSALS: Final = MappingProxyType(
+    {400: "invalid", 411: "invalid", 422: "invalid", 403: "forbidden", 404: "not-found", 413: "too-large"}
+    | {405: "unsupported", 415: "unsupported", 409: "conflict", 412: "conflict"}
+)
+_TOO_MANY_REQUESTS, _GATEWAY_TIMEOUT = 429, 504
+#: Not executed, nor will the next one be: key, plan or address are wrong (any 3xx), or we are too fast.
+_CLOSED: Final = frozenset({401, 402, _TOO_MANY_REQUESTS, *range(300, 400)})
+#: 202 is only a promise.
+_DONE: Final = frozenset(range(200, 300)) - {202}
+
+#: Raised by aiohttp's connector only: no byte of the request has left. Every other error comes after that point.
+_NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+
+REMOVED: Final = "[removed]"
+_SECRET_NAME: Final = re.compile(r"(?i)authori[sz]ation|authentication|(?:api|app)[-_ ]?key|token|password|secret")
+_SECRET_TEXT: Final = re.compile(
+    r"(?i)(?:authorization|authentication)\b[\"']?\s*[:=]\s*[\"']?[^\r\n\"']+"
+    r"|\b(?:apikey|bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{8,}"
+    r"|(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{40,}"
+)
+
+
+class Permit(Protocol):
+    """The limiter's leave to send one request."""
+
+    def fresh(self) -> bool:
+        """Tell whether it still holds; asked right before sending."""
+
+
+class RequestLimiter(Protocol):
+    """What a client needs of a vendor's limiter. A slot is named by its id; its lease outlasts any request."""
+
+    async def acquire(self, slot_id: str) -> Permit:
+        """Wait for the rate and a slot; leave nothing behind when this raises or is cancelled."""
+
+    async def release(self, slot_id: str) -> None:
+        """Give the slot back: the vendor has finished, or never began."""
+
+    async def ghost(self, slot_id: str, seconds: float) -> None:
+        """Keep the slot taken for so long: the vendor may still be working on the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A vendor's address and secrets, and how long to wait for it; refuses an address that would leak them.
+
+    `timeout_seconds` bounds one whole request. `settle_seconds` is how long the vendor may still commit a request
+    after our connection closed.
+    """
+
+    base_url: str
+    secret_headers: Mapping[str, SecretStr]
+    timeout_seconds: float
+    settle_seconds: float
+
+    def __post_init__(self) -> None:
+        url = URL(self.base_url)
+        if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
+            raise ValueError("base_url: must be https (http only for a loopback address)")
+        if not url.host or url.user or url.password or url.query_string or url.fragment:
+            raise ValueError("base_url: must be scheme, host, port and path, nothing else")
+        if not (self.timeout_seconds > 0 and self.settle_seconds >= 0):
+            raise ValueError("timeout_seconds: must be above 0, and settle_seconds not below it")
+        for name, secret in self.secret_headers.items():
+            if not re.fullmatch(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*", secret.get_secret_value()):
+                raise ValueError(f"{name}: must be plain text on one line")
+
+
+def _is_loopback(host: str | None) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Open a session as a `VendorClient` wants it; close it with `async with`.
+
+    Each request gets a connection of its own: a kept one may be closed by the vendor in the moment of sending, which
+    leaves a write in doubt for the whole settle time. One handshake more costs less at a few requests a second.
+    """
+    connector = aiohttp.TCPConnector(force_close=True, limit=0)  # the limiter limits
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+class Scrubber:
+    """Makes evidence of requests and answers: without secrets, and short."""
+
+    def __init__(self, secret_values: Iterable[str], pattern: str) -> None:
+        words = {word for value in secret_values for word in (value, *value.split()[1:])}
+        #: Longest first: the whole header before the words in it.
+        self._known = sorted(words, key=len, reverse=True)
+        self._pattern = re.compile(pattern)
+
+    def text(self, text: str) -> str:
+        """Take the secrets out, then cut to `MAX_EVIDENCE_BYTES` of UTF-8."""
+        if len(text) > _EVIDENCE_SOURCE_CHARS:  # a secret cut in two would not be recognised: drop its rest
+            text = re.sub(r"[\w+/=.-]*\Z", "", text[:_EVIDENCE_SOURCE_CHARS])
+        for word in self._known:
+            text = text.replace(word, REMOVED)
+        encoded = _SECRET_TEXT.sub(REMOVED, self._pattern.sub(REMOVED, text)).encode("utf-8", "replace")
+        if len(encoded) <= MAX_EVIDENCE_BYTES:
+            return encoded.decode()
+        return encoded[: MAX_EVIDENCE_BYTES - 3].decode("utf-8", "ignore") + "…"
+
+    def tree(self, value: Any) -> Any:
+        """Do the same to every key and text of a JSON value; keep the first few hundred values of it."""
+        left = _EVIDENCE_VALUES
+
+        def walk(value: Any, depth: int) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0 or depth > _EVIDENCE_DEPTH:
+                return "…"
+            if isinstance(value, dict):
+                items = islice(value.items(), left + 1)
+                return {self.text(n): REMOVED if _SECRET_NAME.search(n) else walk(v, depth + 1) for n, v in items}
+            if isinstance(value, list):
+                return [walk(item, depth + 1) for item in islice(value, left + 1)]
+            if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
+                return self.text(str(value))
+            return value
+
+        return walk(value, 0)
+
+    def answer(self, raw: bytes, body: Any) -> Any:
+        """Keep the parsed body where it is short, else the beginning of its text."""
+        if body is None:
+            return self.text(raw[: 4 * _EVIDENCE_SOURCE_CHARS].decode("utf-8", "replace"))
+        tree = self.tree(body)
+        text = json.dumps(tree, ensure_ascii=False)
+        return tree if len(text.encode()) <= MAX_EVIDENCE_BYTES else self.text(text)
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back of one request; `body` is its JSON, None where there is none that can be read."""
+
+    operation: str
+    payload: bytes = field(repr=False)
+    scrubber: Scrubber = field(repr=False)
+    status: int | None = None
+    retry_after_seconds: float | None = None
+    #: The whole body, decompressed; None when it was cut or too large.
+    raw: bytes | None = field(default=None, repr=False)
+    body: Any = None
+    trouble: Exception | None = field(default=None, repr=False)
+    elapsed_ms: int = 0
+
+    def exchange(self) -> Exchange:
+        """Make the evidence; done only when it is wanted."""
+        kept = None if self.raw is None else self.scrubber.answer(self.raw, self.body)
+        request = self.scrubber.tree(json.loads(self.payload))
+        return Exchange(self.operation, request, self.status, kept, self.elapsed_ms)
+
+
+class VendorClient(ABC):
+    """Sends one request per call, once; raises one of the four vendor errors or succeeds.
+
+    It waits for the limiter and the answer only. By `verdict` and `words` a vendor says how to read its answers.
+    """
+
+    #: What this vendor's keys look like: one that is not ours is recognised too.
+    key_pattern: ClassVar[str]
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        limiter: RequestLimiter,
+        endpoint: Endpoint,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        session._retry_connection = False  # noqa: SLF001  aiohttp re-sends PUT, DELETE and GET; no public switch
+        self._session = session
+        self._limiter = limiter
+        self._url = URL(endpoint.base_url)
+        self._endpoint = endpoint
+        self._clock = clock
+        secret_values = [secret.get_secret_value() for secret in endpoint.secret_headers.values()]
+        self._scrubber = Scrubber(secret_values, self.key_pattern)
+        seconds = endpoint.timeout_seconds
+        # Less than the whole, so that it is this timeout that ends a connecting: certainly before the first byte.
+        connect = min(MAX_CONNECT_SECONDS, seconds / 3)
+        self._timeout = aiohttp.ClientTimeout(seconds, connect=connect, sock_connect=connect, sock_read=seconds * 2 / 3)
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    @abstractmethod
+    def verdict(self, body: Any) -> str | None:
+        """Read a 2xx body: "ok" for done, another short word for refused, None when it says neither."""
+
+    @abstractmethod
+    def words(self, body: Any) -> str:
+        """Find the vendor's message for people in a body, or an empty text."""
+
+    async def read(self, operation: str, body: dict[str, Any]) -> Answer:
+        """Ask without changing anything; every unclear outcome is a `RetryableError`."""
+        answer = Answer(operation, json_text(body).encode(), self._scrubber)
+        slot_id = f"read:{secrets.token_hex(8)}"
+        await self._fresh_permit(slot_id)
+        await self._request(answer, slot_id, write=False)
+        return answer
+
+    async def write(self, operation: str, body: dict[str, Any], sending: Sending) -> Exchange:
+        """Send a change once; after `sending.permitted()` every unclear outcome is an `InDoubtError`."""
+        answer = Answer(operation, json_text(body).encode(), self._scrubber)
+        permit = await self._fresh_permit(sending.key)
+        try:
+            await sending.permitted()
+        except BaseException:
+            await self._leave(sending.key, working=False)
+            raise
+        if not permit.fresh():
+            await self._leave(sending.key, working=False)
+            raise RetryableError(f"{operation}: not sent, the permit went stale", exchange=answer.exchange())
+        await self._request(answer, sending.key, write=True)
+        return answer.exchange()
+
+    async def _fresh_permit(self, slot_id: str) -> Permit:
+        while not (permit := await self._limiter.acquire(slot_id)).fresh():
+            await self._leave(slot_id, working=False)
+        return permit
+
+    async def _request(self, answer: Answer, slot_id: str, *, write: bool) -> None:
+        working = True  # until proved otherwise: a cancelled request may still be carried out
+        try:
+            await self._send(answer)
+            error = self._error(answer, InDoubtError if write else RetryableError)
+            unknown = isinstance(error, InDoubtError | RetryableError) and not isinstance(answer.trouble, _NEVER_SENT)
+            working = unknown and (write or answer.raw is None or answer.status == _GATEWAY_TIMEOUT)
+        finally:
+            await self._leave(slot_id, working=working)
+        if error is not None:
+            # aiohttp keeps the request's headers, with the secret, inside its response errors.
+            raise error from None if isinstance(answer.trouble, aiohttp.ClientResponseError) else answer.trouble
+
+    async def _send(self, answer: Answer) -> None:
+        secret = {name: value.get_secret_value() for name, value in self._endpoint.secret_headers.items()}
+        plain = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "stockrelay"}
+        started = self._clock()
+        try:
+            async with self._session.post(
+                self._url / answer.operation,
+                data=answer.payload,
+                headers=plain | secret,
+                allow_redirects=False,
+                timeout=self._timeout,
+            ) as response:
+                answer.status = response.status
+                answer.retry_after_seconds = retry_after_seconds(response.headers)
+                answer.raw = await _whole_body(response.content)
+        except Exception as error:  # noqa: BLE001  whatever it is: the request may have been carried out
+            answer.trouble = error
+        answer.elapsed_ms = round((self._clock() - started) * 1000)
+        answer.body = _parsed(answer.raw)
+
+    def _error(self, answer: Answer, unclear: type[InDoubtError | RetryableError]) -> VendorError | None:
+        """Decide by HTTP status first, then by the vendor's verdict, never by its message."""
+        status, about = answer.status, self._about(answer)
+        verdict = self.verdict(answer.body) if status in _DONE else None
+        if verdict == "ok":
+            return None
+        exchange = answer.exchange()
+        if code := verdict or REFUSALS.get(status or 0):
+            return RejectedError(f"{about}: refused ({code})", code=code, exchange=exchange)
+        if status in _CLOSED:
+            throttled, wait = status == _TOO_MANY_REQUESTS, answer.retry_after_seconds
+            return VendorBlockedError(about, throttled=throttled, retry_after_seconds=wait, exchange=exchange)
+        if status is None and isinstance(answer.trouble, _NEVER_SENT):
+            return RetryableError(f"{about}: not sent", exchange=exchange)
+        return unclear(f"{about}: unclear", exchange=exchange)
+
+    def _about(self, answer: Answer) -> str:
+        said = "".join(c if c.isprintable() else " " for c in self._scrubber.text(self.words(answer.body))[:200])
+        status = "no answer" if answer.status is None else f"HTTP {answer.status}"
+        trouble = "" if answer.trouble is None else f" ({type(answer.trouble).__name__})"
+        return f"{answer.operation}: {status}{trouble}" + (f" “{said}”" if said else "")
+
+    async def _leave(self, slot_id: str, *, working: bool) -> None:
+        """Free the slot, or leave a ghost in it; a cancellation can't stop that."""
+        leaving = asyncio.ensure_future(self._vacate(slot_id, working=working))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        await asyncio.shield(leaving)
+
+    async def _vacate(self, slot_id: str, *, working: bool) -> None:
+        try:
+            if working and self._endpoint.settle_seconds:
+                await self._limiter.ghost(slot_id, self._endpoint.settle_seconds)
+            else:
+                await self._limiter.release(slot_id)
+        except Exception as error:  # noqa: BLE001  the request's outcome outranks its slot, whose lease ends by itself
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"slot": slot_id, "error": type(error).__name__})
+
+
+async def _whole_body(content: aiohttp.StreamReader) -> bytes | None:
+    body = bytearray()
+    async for chunk in content.iter_any():  # aiohttp decompresses piece by piece, so a bomb is seen in time
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            return None
+    return bytes(body)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _parsed(raw: bytes | None) -> Any:
+    try:
+        return json.loads(raw or b"", parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+
+
+def json_text(value: Any) -> str:
+    """Write JSON in which a Decimal is a number with exactly its digits."""
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case dict():
+            return "{" + ",".join(f"{json.dumps(name)}:{json_text(item)}" for name, item in value.items()) + "}"
+        case list() | tuple():
+            return "[" + ",".join(map(json_text, value)) + "]"
+    return json.dumps(value, allow_nan=False)
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After (RFC 9110, 10.2.3), a date against the answer's own; None unless usable, an hour at most."""
+    text = headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", text):
+        seconds = float(text)
+    elif until := _http_date(text):
+        seconds = (until - (_http_date(headers.get("Date", "")) or datetime.now(UTC))).total_seconds()
+    else:
+        return None
+    return min(seconds, MAX_RETRY_AFTER_SECONDS) if 0 <= seconds <= _BELIEVABLE_RETRY_AFTER_SECONDS else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,34 @@
+"""PartsBox: an inventory of parts, their stock and purchase orders."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from workers.vendors.partsbox.client import PartsBoxClient, secret_headers
+from workers.vendors.partsbox.orders import PartsBoxOrders
+from workers.vendors.partsbox.stock import PartsBoxStock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import aiohttp
+
+    from workers.vendors.base import Endpoint, RequestLimiter
+
+
+class PartsBox(PartsBoxStock, PartsBoxOrders):
+    """Everything the tasks ask of PartsBox (`tasks.ports.VendorPort`), over one session and one limiter."""
+
+    #: Makes an `Endpoint`'s secret headers of an API key.
+    secret_headers = staticmethod(secret_headers)
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        limiter: RequestLimiter,
+        endpoint: Endpoint,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(PartsBoxClient(session, limiter, endpoint, clock=clock))

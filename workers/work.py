@@ -1,0 +1,160 @@
+"""One command in the hands of this worker: its record, its model, and how far it has come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import RedisError
+
+from tasks import telemetry
+from tasks.lookup import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tasks.commands import Command
+    from tasks.errors import Exchange
+    from tasks.ledger import Ledger
+    from tasks.ports import StockEntry
+    from tasks.records import CommandRecord
+    from tasks.task import Target
+
+logger = logging.getLogger(__name__)
+
+#: A ledger write after the vendor's answer is tried this long; then the lease runs out and the command is looked up.
+PERSIST_SECONDS: Final = 30.0
+#: The longest pause between those tries.
+PERSIST_GAP_SECONDS: Final = 2.0
+
+
+class WorkerStoppingError(Exception):
+    """The worker stops: nothing new is sent, the command goes back to the ledger."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A claimed command. `sent` is true from the durable intent on: from then its outcome may be unknown."""
+
+    record: CommandRecord
+    owner: str
+    command: Command
+    target: Target
+    #: The claim is for a look-up: the outcome of an earlier send is unknown.
+    in_doubt: bool = False
+    sent: bool = False
+    image: Image = field(default_factory=Image)
+
+    @property
+    def key(self) -> str:
+        return self.record.key
+
+    @property
+    def attempt(self) -> int:
+        """Count the attempts, the one under way included."""
+        return self.record.attempts + (0 if self.in_doubt else 1)
+
+    @property
+    def doubt_seconds(self) -> float:
+        """Tell how long the outcome was unknown when this delivery began, by Redis' clock."""
+        began = self.record.now_ms or 0
+        return (began - (self.record.doubt_ms or began)) / 1000
+
+    def log_fields(self, **fields: Any) -> dict[str, Any]:
+        """Give the fields of a log line about this command."""
+        return {"key": self.key, "kind": self.record.kind, "vendor": self.record.vendor, **fields}
+
+
+@dataclass(slots=True)
+class Intent:
+    """The sender's side of one write: makes the intent durable when the limiter has let the write through."""
+
+    work: Work
+    ledger: Ledger
+    stopping: asyncio.Event
+    key: str
+
+    async def permitted(self) -> None:
+        """Write the intent, with the before-image; refuse when the worker stops or has lost the command."""
+        if self.stopping.is_set():
+            raise WorkerStoppingError
+        await self.ledger.intent(self.key, self.work.owner, self.work.image.model_dump(mode="json"))
+        self.work.sent = True
+
+
+async def persist(step: Callable[[], Awaitable[None]]) -> None:
+    """Make a ledger step, again while Redis is away: an outcome that is known must not become a doubt.
+
+    Raises the Redis error when PERSIST_SECONDS have not been enough; the ledger's refusals come through at once.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PERSIST_SECONDS
+    gap = 0.1
+    while True:
+        try:
+            return await step()
+        except RedisError as error:
+            if loop.time() + gap > deadline:
+                raise
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"error": repr(error)})
+        await asyncio.sleep(gap)
+        gap = min(gap * 2, PERSIST_GAP_SECONDS)
+
+
+def shown_entries(entries: tuple[StockEntry, ...]) -> list[dict[str, Any]]:
+    """Give stock entries as evidence: what identifies and proves them."""
+    return [
+        {
+            "part_id": entry.part_id,
+            "timestamp_ms": entry.timestamp_ms,
+            "quantity": entry.quantity,
+            "storage_id": entry.storage_id,
+            "lot_id": entry.lot_id,
+            "comments": entry.comments,
+            "user": entry.user,
+        }
+        for entry in entries
+    ]
+
+
+def evidence_of(
+    what: str,
+    work: Work,
+    *,
+    exchange: Exchange | None = None,
+    entries: tuple[StockEntry, ...] = (),
+    note: str = "",
+) -> dict[str, Any]:
+    """Give one step's evidence: what was there before, what was sent and answered, what is there now."""
+    shown: dict[str, Any] = {"what": what, "attempt": work.attempt, "owner": work.owner}
+    if note:
+        shown["note"] = note
+    if work.sent or work.in_doubt:
+        shown["before"] = work.image.model_dump(mode="json", exclude_none=True)
+    if exchange is not None:
+        shown["exchange"] = {
+            "operation": exchange.operation,
+            "request": exchange.request,
+            "status": exchange.status,
+            "answer": exchange.answer,
+            "elapsed_ms": exchange.elapsed_ms,
+        }
+    if entries:
+        shown["after"] = shown_entries(entries)
+    return shown
+
+
+def receipt_of(entries: tuple[StockEntry, ...], proof: str) -> dict[str, Any]:
+    """Give the proof that a command landed: the vendor's entries by part and timestamp.
+
+    `proof` is `marker` when they were read back, `answer` when only the vendor's confirmation is known.
+    """
+    return {
+        "proof": proof,
+        "entries": [
+            {"part_id": entry.part_id, "timestamp_ms": entry.timestamp_ms, "quantity": entry.quantity}
+            for entry in entries
+        ],
+    }
