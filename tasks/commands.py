@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from tasks.effects import Effect
 from tasks.identity import IDENTITY, Identity, derive_key, markers_in
@@ -20,6 +20,9 @@ MIN_TIMESTAMP_MS: Final = 946_684_800_000
 MAX_TIMESTAMP_MS: Final = 4_102_444_800_000
 #: The vendor documents no length; a comment is for people, with room left for the marker.
 MAX_COMMENT: Final = 1_000
+
+#: A binary float keeps every decimal number of so many digits; a JSON number with more was already changed.
+_FLOAT_DIGITS: Final = 15
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -42,13 +45,33 @@ def _plain_text(text: str) -> str:
     return text
 
 
+def _exact(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    try:
+        price = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError('not a decimal number; send one like "0.0628"') from None
+    if isinstance(value, float) and len(price.as_tuple().digits) > _FLOAT_DIGITS:
+        raise ValueError("more digits than a JSON number keeps; send it as a string")
+    return price
+
+
+def _utc_milliseconds(value: int) -> int:
+    if not MIN_TIMESTAMP_MS <= value <= MAX_TIMESTAMP_MS:
+        raise ValueError("not UTC milliseconds between 2000 and 2100; check the unit (1700000000000 is in 2023)")
+    return value
+
+
 #: PartsBox compact id: 26 characters of the Crockford alphabet (vendor reference 2.1).
 VendorId = Annotated[str, StringConstraints(pattern=r"^[0-9a-hjkmnp-tv-z]{26}$")]
 Quantity = Annotated[int, Field(gt=0, le=MAX_QUANTITY)]
-TimestampMs = Annotated[int, Field(ge=MIN_TIMESTAMP_MS, le=MAX_TIMESTAMP_MS)]
+#: The same for an entry that may be a removal.
+SignedQuantity = Annotated[int, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
+TimestampMs = Annotated[int, AfterValidator(_utc_milliseconds)]
 PlainText = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(_plain_text)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain_text)]
-Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=8)]
+Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=8), BeforeValidator(_exact)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 #: Who saw the event: a station, a webhook source, an API client.
 Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]

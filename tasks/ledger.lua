@@ -21,7 +21,7 @@ function step.admit()
       answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = known ~= c.digest}
     else
       store(c)
-      for _, name in ipairs(c.lanes) do redis.call('RPUSH', prefix .. 'lane:' .. name, c.key) end
+      enter_lanes(c.key)
       if take_place(c.key) == 0 then make_ready(c.key, '') end
       answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = true, conflict = false}
     end
@@ -92,7 +92,7 @@ function step.settle()
   local key = args.key
   if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
   if not move(key, args.state, args.reason) then return refused(key) end
-  drop_lease(key)
+  release(key)
   redis.call('ZREM', prefix .. 'doubt', key)
   keep_evidence(key, args.evidence)
   if present(args.receipt) then redis.call('HSET', cmd(key), 'receipt', args.receipt) end
@@ -118,7 +118,7 @@ function step.doubt()
   end
   if args.failed then redis.call('HINCRBY', cmd(key), 'failed_looks', 1) end
   move(key, 'in_doubt', args.reason)
-  drop_lease(key)
+  release(key)
   local due = ms(now + args.due_in_ms)
   redis.call('HSET', cmd(key), 'doubted', 1, 'due_ms', due, 'crashes', 0)
   if present(args.refusal) then redis.call('HSET', cmd(key), 'refusal', args.refusal) end
@@ -138,7 +138,7 @@ function step.delay()
     redis.call('HINCRBY', cmd(key), 'attempts', 1)
   end
   move(key, 'delayed', args.reason)
-  drop_lease(key)
+  release(key)
   local due = ms(now + args.due_in_ms)
   redis.call('HDEL', cmd(key), 'intent_ms')
   redis.call('HSET', cmd(key), 'due_ms', due, 'crashes', 0)
@@ -151,7 +151,7 @@ end
 function step.absent()
   local key = args.key
   if not owned(key, {in_doubt = 1}) then return refused(key) end
-  drop_lease(key)
+  release(key)
   redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms')
   keep_evidence(key, args.evidence)
   make_ready(key, 'looked up: not applied')
@@ -163,35 +163,39 @@ function step.hand_back()
   local key = args.key
   if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
   if get(key, 'state') == 'in_doubt' then
-    drop_lease(key)
+    release(key)
     redis.call('ZADD', prefix .. 'doubt', ms(now), key)
   elseif present(get(key, 'intent_ms')) then
     return refused(key)
   else
-    drop_lease(key)
+    release(key)
     make_ready(key, 'handed back by a stopping worker')
   end
   return {state = get(key, 'state')}
 end
 
--- {key, owner, commands, evidence}: the parent's children take its place at the head of its lanes, in one step
+-- {key, owner, commands, evidence}: the parent's children take its place in its lanes and theirs, in one step
 function step.expand()
   local key = args.key
   if not owned(key, {sending = 1}) then return refused(key) end
-  local children, mine = {}, {}
+  for _, c in ipairs(args.commands) do
+    if get(c.key, 'digest') then return refused(key) end
+  end
+  local children, mine, place = {}, {}, number(key, 'place')
   for _, name in ipairs(lanes_of(key)) do mine[name] = true end
   for i, c in ipairs(args.commands) do
     c.parent = key
     children[i] = c.key
     store(c)
+    redis.call('HSET', cmd(c.key), 'place', place)
     for _, name in ipairs(c.lanes) do
       local lane = prefix .. 'lane:' .. name
       if mine[name] then redis.call('LINSERT', lane, 'BEFORE', key, c.key)
-      else redis.call('RPUSH', lane, c.key) end
+      else enter_behind(lane, c.key, place) end
     end
   end
   redis.call('HSET', cmd(key), 'total', #children, 'done', 0, 'failed', 0, 'children', cjson.encode(children))
-  drop_lease(key)
+  release(key)
   move(key, 'waiting', '0/' .. #children .. ' lines done')
   leave_lanes(key)
   redis.call('HSET', cmd(key), 'lanes', '[]')
@@ -227,13 +231,13 @@ function step.replay()
     redis.call('HSET', cmd(key), 'command', args.command, 'summary', args.summary, 'lanes', cjson.encode(args.lanes))
   end
   if state == 'rejected' or edited then
-    for _, name in ipairs(lanes_of(key)) do redis.call('RPUSH', prefix .. 'lane:' .. name, key) end
+    enter_lanes(key)
   end
   redis.call('ZREM', prefix .. 'dead', key)
   redis.call('HSET', cmd(key), 'attempts', 0, 'waits', 0, 'looks', 0, 'failed_looks', 0, 'crashes', 0,
     'replayed_by', args.by)
   redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'receipt')
-  keep_evidence(key, {what = 'replayed', by = args.by, edited = edited})
+  keep_evidence(key, cjson.encode({what = 'replayed', by = args.by, edited = edited}))
   if take_place(key) == 0 then make_ready(key, 'replayed by ' .. args.by)
   else move(key, 'waiting', 'replayed by ' .. args.by) end
   return {state = get(key, 'state')}
@@ -247,7 +251,7 @@ function step.discard()
   move(key, 'rejected', 'discarded by ' .. args.by .. ': ' .. args.reason)
   redis.call('ZREM', prefix .. 'dead', key)
   redis.call('HSET', cmd(key), 'discarded_by', args.by)
-  keep_evidence(key, {what = 'discarded', by = args.by, reason = args.reason, was = was})
+  keep_evidence(key, cjson.encode({what = 'discarded', by = args.by, reason = args.reason, was = was}))
   if was == 'held' then leave_lanes(key) end
   retire(key)
   close_child(key, false)
@@ -276,12 +280,16 @@ function step.promote()
     recover(key)
     answer.recovered = answer.recovered + 1
   end
+  local horizon = math.min(oldest_hint(), now) - args.stale_ms
   for _, key in ipairs(due('doubt', args.limit)) do
     redis.call('ZADD', prefix .. 'doubt', ms(now + args.stale_ms), key)
-    hint(key)
-    answer.hinted = answer.hinted + 1
+    local hinted = number(key, 'hinted_ms')
+    if hinted == 0 or hinted <= horizon then
+      redis.call('HSET', cmd(key), 'hinted_ms', ms(now))
+      hint(key)
+      answer.hinted = answer.hinted + 1
+    end
   end
-  local horizon = math.min(oldest_hint(), now) - args.stale_ms
   for _, key in ipairs(redis.call('ZRANGE', prefix .. 'ready', '-inf', ms(horizon), 'BYSCORE', 'LIMIT', 0, args.limit)) do
     redis.call('ZADD', prefix .. 'ready', ms(now), key)
     hint(key)

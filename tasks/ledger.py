@@ -35,6 +35,15 @@ def _source() -> str:
     return "\n".join(folder.joinpath(name).read_text() for name in ("ledger_state.lua", "ledger.lua"))
 
 
+def _json(value: object) -> str:
+    # no \u escapes: cjson refuses those of lone surrogates, which a vendor's answer may hold
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _maybe_json(value: object) -> str:
+    return _json(value) if value else ""
+
+
 class Ledger:
     """One vendor's part of the ledger.
 
@@ -62,9 +71,8 @@ class Ledger:
         self._stale_ms = int(stale_hint_seconds * 1000)
 
     async def _step(self, name: str, **arguments: Any) -> Any:
-        answer = json.loads(
-            await self._script(keys=[self._prefix], args=[name, self._queue, self._template, json.dumps(arguments)])
-        )
+        text = _json(arguments).encode(errors="replace")
+        answer = json.loads(await self._script(keys=[self._prefix], args=[name, self._queue, self._template, text]))
         if isinstance(answer, dict) and answer.get("error") == "refused":
             self._refuse(name, arguments, answer["state"])
         return answer
@@ -104,7 +112,7 @@ class Ledger:
 
     async def intent(self, key: str, owner: str, image: dict[str, Any]) -> None:
         """Note durably, with the before-image, that the first byte follows; spends an attempt."""
-        await self._step("intent", key=key, owner=owner, image=json.dumps(image))
+        await self._step("intent", key=key, owner=owner, image=_json(image))
 
     async def settle(
         self,
@@ -123,8 +131,8 @@ class Ledger:
             owner=owner,
             state=state.value,
             reason=reason,
-            receipt=json.dumps(receipt) if receipt else "",
-            evidence=evidence,
+            receipt=_maybe_json(receipt),
+            evidence=_maybe_json(evidence),
             retention_seconds=self._retention_seconds,
         )
 
@@ -147,8 +155,8 @@ class Ledger:
             due_in_ms=int(due_in_seconds * 1000),
             failed=failed,
             reason=reason,
-            refusal=json.dumps(refusal) if refusal else "",
-            evidence=evidence,
+            refusal=_maybe_json(refusal),
+            evidence=_maybe_json(evidence),
         )
 
     async def delay(
@@ -169,12 +177,12 @@ class Ledger:
             due_in_ms=int(due_in_seconds * 1000),
             spent=spent,
             reason=reason,
-            evidence=evidence,
+            evidence=_maybe_json(evidence),
         )
 
     async def absent(self, key: str, owner: str, *, evidence: dict[str, Any] | None = None) -> None:
         """End doubt: the look-up proved that the write is not there, so it may be sent again."""
-        await self._step("absent", key=key, owner=owner, evidence=evidence)
+        await self._step("absent", key=key, owner=owner, evidence=_maybe_json(evidence))
 
     async def hand_back(self, key: str, owner: str) -> None:
         """Give up the lease of a command that was not sent, or of a look-up, for another worker."""
@@ -183,9 +191,18 @@ class Ledger:
     async def expand(
         self, key: str, owner: str, children: Sequence[NewCommand], *, evidence: dict[str, Any] | None = None
     ) -> None:
-        """Admit the parent's children in its place, all or none; the parent ends with the last of them."""
+        """Admit the parent's children in its place, all or none; the parent ends with the last of them.
+
+        Raises ValueError without children or with a key twice: such a parent would never end.
+        """
+        if not children or len({child.key for child in children}) < len(children):
+            raise ValueError(f"{key}: {len(children)} children, which must be at least one and have distinct keys")
         await self._step(
-            "expand", key=key, owner=owner, commands=[asdict(child) for child in children], evidence=evidence
+            "expand",
+            key=key,
+            owner=owner,
+            commands=[asdict(child) for child in children],
+            evidence=_maybe_json(evidence),
         )
 
     async def promote(self, limit: int = 200) -> Promotion:

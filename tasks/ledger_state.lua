@@ -13,6 +13,7 @@
 --   doubt           ZSET   key -> when to look next (ms)
 --   dead            ZSET   key -> when it was rejected or held (ms)
 --   counts          HASH   state -> how many
+--   places          STRING counter of the places in the lanes
 --   events          STREAM key, kind, state, reason of every step
 
 local prefix, queue, template = KEYS[1], ARGV[2], ARGV[3]
@@ -61,7 +62,13 @@ end
 
 local function drop_lease(key)
   redis.call('ZREM', prefix .. 'sending', key)
-  redis.call('HDEL', cmd(key), 'owner', 'lease_ms')
+  redis.call('HDEL', cmd(key), 'owner', 'lease_ms', 'hinted_ms', 'released_by')
+end
+
+-- The owner ends its own lease by this step. It is noted, so that the step may be repeated when its answer was lost.
+local function release(key)
+  drop_lease(key)
+  redis.call('HSET', cmd(key), 'released_by', args.owner .. ' ' .. ARGV[1])
 end
 
 -- Put a hint for a worker into the vendor's Celery queue. The tag says when, for the search for lost hints.
@@ -115,15 +122,34 @@ local function take_place(key)
   return blocked
 end
 
+-- A place at the tail of every lane. Among waiting commands a lower place is never behind a higher one in any lane, so
+-- that no two can wait for each other.
+local function enter_lanes(key)
+  redis.call('HSET', cmd(key), 'place', redis.call('INCR', prefix .. 'places'))
+  for _, name in ipairs(lanes_of(key)) do redis.call('RPUSH', prefix .. 'lane:' .. name, key) end
+end
+
+-- A child stands where its parent was accepted: before whoever came later and still waits.
+local function enter_behind(lane, key, place)
+  for _, other in ipairs(redis.call('LRANGE', lane, 0, -1)) do
+    if number(other, 'place') > place and get(other, 'state') == 'waiting' then
+      redis.call('LINSERT', lane, 'BEFORE', other, key)
+      take_place(other)
+      return
+    end
+  end
+  redis.call('RPUSH', lane, key)
+end
+
+-- The entry is JSON already: what a vendor answered may be what cjson cannot write (NaN, deep nesting).
 local function keep_evidence(key, entry)
   if present(entry) then
-    entry['at_ms'] = now
-    redis.call('RPUSH', prefix .. 'evidence:' .. key, cjson.encode(entry))
+    redis.call('RPUSH', prefix .. 'evidence:' .. key, '{"at_ms": ' .. ms(now) .. ', ' .. string.sub(entry, 2))
   end
 end
 
 local function retire(key)
-  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'doubt_ms', 'refusal', 'blocked')
+  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
   redis.call('EXPIRE', cmd(key), args.retention_seconds)
   redis.call('EXPIRE', prefix .. 'evidence:' .. key, args.retention_seconds)
 end
@@ -136,7 +162,9 @@ local function close_child(key, applied)
   if not applied then redis.call('HINCRBY', cmd(parent), 'failed', 1) end
   local total, failed = number(parent, 'total'), number(parent, 'failed')
   if done < total then
-    announce(parent, get(parent, 'kind'), 'waiting', done .. '/' .. total .. ' lines done')
+    local progress = done .. '/' .. total .. ' lines done'
+    redis.call('HSET', cmd(parent), 'reason', progress, 'updated_ms', ms(now))
+    announce(parent, get(parent, 'kind'), 'waiting', progress)
     return
   end
   if failed == 0 then
@@ -175,8 +203,11 @@ local function record(key)
   return fields
 end
 
+-- Nothing was changed. The repetition of a step that its owner has made already is no error.
 local function refused(key)
-  return {error = 'refused', state = get(key, 'state') or 'unknown'}
+  local state = get(key, 'state') or 'unknown'
+  if args.owner and get(key, 'released_by') == args.owner .. ' ' .. ARGV[1] then return {state = state} end
+  return {error = 'refused', state = state}
 end
 
 -- The owner's right to act: a known command, in one of these states, under this owner's lease.

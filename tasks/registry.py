@@ -115,11 +115,12 @@ def _problems(error: ValidationError) -> list[Problem]:
     for item in error.errors(include_url=False, include_context=False):
         field = ".".join(str(step) for step in item["loc"]) or "(body)"
         message = item["msg"].removeprefix("Value error, ")
-        value = _shown(item["input"])
+        # a missing field's input is the whole body
+        value = "nothing" if item["type"] == "missing" else _shown(item["input"])
         if item["type"] == "value_error" and not item["loc"]:
             # a rule about several fields opens with the name of the one to change
             field, _, message = message.partition(": ")
             body = item["input"]
-            value = _shown(body.get(field)) if isinstance(body, Mapping) else "null"
+            value = _shown(body.get(field)) if isinstance(body, Mapping) else "nothing"
         found.append(Problem(field, value, message))
     return found

@@ -52,6 +52,9 @@ def _read(name: str, path: str) -> str:
         return Path(path).read_text().strip()
     except OSError as error:
         raise SettingsError(f"{name}: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        # from None: the error holds the file's bytes, which are the secret
+        raise SettingsError(f"{name}: {path} is not UTF-8 text") from None
 
 
 class LedgerSettings(BaseModel):

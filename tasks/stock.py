@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import model_validator
 
-from tasks.commands import Command, Currency, Model, PlainText, Price, Quantity, ShortText, Tag, TimestampMs, VendorId
+from tasks.commands import (
+    Command,
+    Currency,
+    Model,
+    PlainText,
+    Price,
+    Quantity,
+    ShortText,
+    SignedQuantity,
+    Tag,
+    TimestampMs,
+    VendorId,
+)
 from tasks.effects import Effect
 from tasks.errors import RejectedError
 from tasks.identity import IDENTITY
@@ -146,7 +158,7 @@ class CorrectStock(StockCommand):
 
     entry_timestamp: Annotated[TimestampMs, IDENTITY]
     #: Signed as the entry is: a removal's quantity is negative. Zero is allowed.
-    quantity: Annotated[int | None, IDENTITY] = None
+    quantity: Annotated[SignedQuantity | None, IDENTITY] = None
     price: Annotated[Price | None, IDENTITY] = None
     currency: Annotated[Currency | None, IDENTITY] = None
     #: The entry's comment is set only when this is given; no marker is added to it.

@@ -11,6 +11,7 @@ import pytest
 import redis
 import redis.asyncio
 
+from tasks.redis_client import open_redis
 from tests.valkey import ValkeyServer
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedVa
     with contextlib.closing(redis.Redis.from_url(GIVEN_REDIS_URL)) as client:
         if client.info("keyspace"):
             pytest.exit("REDIS_URL holds data, and the tests empty the server: give them an empty one", returncode=2)
-    yield SharedValkey(GIVEN_REDIS_URL)
+        yield SharedValkey(GIVEN_REDIS_URL)
+        client.flushall()
 
 
 @pytest.fixture
@@ -64,8 +66,8 @@ def valkey(valkey_server: SharedValkey) -> SharedValkey:
 
 @pytest.fixture
 async def redis_client(valkey: SharedValkey) -> AsyncIterator[redis.asyncio.Redis]:
-    """A client of the emptied shared server that answers with str."""
-    client = redis.asyncio.Redis.from_url(valkey.url, decode_responses=True)
+    """A client of the emptied shared server, opened as the product opens it."""
+    client = open_redis(valkey.url)
     try:
         yield client
     finally:

@@ -12,15 +12,16 @@ import os
 import signal
 import subprocess
 import sys
-from typing import IO, cast
 
 
 @functools.cache
-def _pipe() -> IO[bytes]:
+def _pipe() -> int:
+    reads, writes = os.pipe()
     # Its own session, so that Ctrl-C in the terminal reaches the tests and not the reaper.
-    child = subprocess.Popen([sys.executable, "-S", "-E", __file__], stdin=subprocess.PIPE, start_new_session=True)
+    child = subprocess.Popen([sys.executable, "-S", "-E", __file__], stdin=reads, start_new_session=True)
     child.returncode = 0  # it is meant to outlive us: no ResourceWarning about a running child at exit
-    return cast("IO[bytes]", child.stdin)
+    os.close(reads)
+    return writes
 
 
 def register(group: int) -> None:
@@ -34,7 +35,7 @@ def forget(group: int) -> None:
 
 
 def _tell(line: str) -> None:
-    os.write(_pipe().fileno(), line.encode())
+    os.write(_pipe(), line.encode())
 
 
 def _main() -> None:

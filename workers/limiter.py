@@ -35,13 +35,13 @@ from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedErr
 
 __all__ = ["LimitPolicy", "LimitSnapshot", "Limiter", "PausedError", "Permit", "Rate"]
 
-#: Longest sleep between two looks at Redis: how late a resume or a new policy is noticed. `NAP` in limiter.lua.
+#: Longest sleep between two looks at Redis: how late a resume or a new policy is noticed. NAP in limiter.lua.
 MAX_NAP_SECONDS = 0.5
 #: Waiters decided in one call: enough for thousands of permits a second, and a script run of well under 1 ms.
 BATCH = 32
 #: A caller that was turned away for want of a slot (nobody knows when one is free) should come back after this.
 TURNED_AWAY_SECONDS = 1.0
-#: While the factor ramps up, the script moves it once in this time; more calls would change nothing.
+#: While the factor ramps up, it moves once in this time; more calls would change nothing. RAMP_EVERY in limiter.lua.
 RAMP_SECONDS = 1.0
 #: A backoff without Retry-After is stretched by up to this share, so that vendors do not see us in step.
 MAX_JITTER = 0.25
@@ -170,7 +170,6 @@ class Limiter:
         usable = asked is not None and math.isfinite(asked) and asked > 0
         retry_after = microseconds(min(asked, MAX_RETRY_AFTER_SECONDS)) if usable and asked is not None else ""
         (pause_us,) = await self._call("penalise", retry_after, round(self._rng.uniform(0, MAX_JITTER) * 1000))
-        self._reward_due = -math.inf
         return int(pause_us) / 1e6
 
     async def reward(self) -> None:

@@ -113,6 +113,16 @@ class ParkingChannel(kombu_redis.Channel):
         finally:
             self._arriving = (b"", "")
 
+    def close(self) -> None:
+        # With the server gone, kombu's close() fails in reading the last BRPOP's answer and is left half done. Celery
+        # closes again when the transport is dismantled, which raises AttributeError and ends the worker (5.7.0).
+        try:
+            super().close()  # type: ignore[no-untyped-call]  # kombu
+        except self.connection_errors:
+            if self.closed:
+                raise
+            super().close()  # type: ignore[no-untyped-call]  # kombu
+
     def park(self, fault: Fault) -> None:
         """Add the message that is being delivered to the stream. The log says why, never what it holds."""
         item, queue = self._arriving

@@ -70,6 +70,7 @@ class AsyncioPool(BasePool):  # type: ignore[misc]  # Celery ships no types
     #: cannot be entered, the worker exits with status 1. Set it before the worker starts.
     lifespan: ClassVar[Callable[[], AbstractAsyncContextManager[object]]] = nullcontext
 
+    limit: int
     body_can_be_buffer = True
     signal_safe = False
 

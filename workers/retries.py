@@ -21,7 +21,7 @@ FIRST_LOOK_SECONDS: Final = 0.5
 class Budgets:
     """How often a command may fail, wait and be looked up in vain before a person decides. Three separate budgets."""
 
-    #: Sends that certainly did not arrive; with the backoff below about three quarters of an hour.
+    #: Sends that certainly did not arrive; with the backoff below about a quarter of an hour.
     attempts: int = 12
     #: Turns away by a limit or a closed vendor: a backstop of weeks, since none of them is the command's fault.
     waits: int = 10_000
@@ -61,7 +61,7 @@ class End:
 
 
 def _backoff(count: int, budgets: Budgets, random: Random) -> float:
-    """Wait up to twice as long each time, with full jitter so that many failures do not return together."""
+    """Wait twice as long each time, less up to half of it so that many failures do not return together."""
     ceiling = min(budgets.first_backoff_seconds * 2 ** min(count, 30), budgets.longest_backoff_seconds)
     return random.uniform(ceiling / 2, ceiling)
 

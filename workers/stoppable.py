@@ -45,3 +45,6 @@ class StoppableLimiter:
 
     async def ghost(self, slot_id: str, seconds: float) -> None:
         await self._limiter.ghost(slot_id, seconds)
+
+    async def reward(self) -> None:
+        await self._limiter.reward()

@@ -173,3 +173,7 @@ async def _until_the_end(station: Station, delivery: Delivery, screen: Screen, d
             await asyncio.wait_for(delivery.finish(), drain_seconds)
         for task in background:
             task.cancel()
+
+
+if __name__ == "__main__":
+    main()

@@ -37,7 +37,7 @@ _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _VISIBLE: Final = re.compile(r"[!-~]{1,255}")
 #: The string form of RFC 9651, which draft-ietf-httpapi-idempotency-key-header asks for.
 _QUOTED: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-_REQUEST_ID_KEY: Final = "request_id"
+_REQUEST_ID_KEY: Final = web.RequestKey("request_id", str)
 #: A path may be 8 KiB of noise.
 _LOGGED_PATH: Final = 200
 
@@ -184,9 +184,11 @@ def _idempotency_key(request: web.Request) -> str | None:
     given = request.headers.getall("Idempotency-Key", [])
     if not given:
         return None
-    quoted = _QUOTED.fullmatch(given[0].strip())
-    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else given[0].strip()
-    if len(given) > 1 or _VISIBLE.fullmatch(key) is None:
+    text = given[0].strip()
+    quoted = _QUOTED.fullmatch(text)
+    key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text
+    is_half_quoted = quoted is None and text.startswith('"')
+    if len(given) > 1 or is_half_quoted or _VISIBLE.fullmatch(key) is None:
         raise malformed("Idempotency-Key: send one, of 1 to 255 visible ASCII characters")
     return key
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from producers.events import CONNECTION_REFUSED
+from producers.events import CONNECTION_REFUSED, REQUEST_FAILED
 from producers.webhooks.problems import ProblemError, problem_of, response_to
 
 if TYPE_CHECKING:
@@ -47,10 +47,14 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002  the framework passes it
     ) -> web.StreamResponse:
-        """Answer what is not HTTP, without a traceback for each such request."""
-        logger.info(CONNECTION_REFUSED, extra={"remote": request.remote, "error": type(exc).__name__})
-        detail = "the request is not valid HTTP" if status == HTTPStatus.BAD_REQUEST else "the request failed"
+        """Answer what is not HTTP without a traceback for each such request, and a failure of ours with one."""
         found = HTTPStatus(status)
+        if found is HTTPStatus.BAD_REQUEST:
+            logger.info(CONNECTION_REFUSED, extra={"remote": request.remote, "error": type(exc).__name__})
+            detail = "the request is not valid HTTP"
+        else:
+            logger.error(REQUEST_FAILED, exc_info=exc, extra={"remote": request.remote})
+            detail = "the server failed; the same request may be sent again"
         code = found.phrase.lower().replace(" ", "-")
         return response_to(ProblemError(found, code, detail, close=True), "")
 

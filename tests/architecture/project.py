@@ -7,6 +7,9 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 ROOT: Final = Path(__file__).parent.parent.parent
 
 #: Names of other people's products, which ours must not carry.
@@ -23,3 +26,10 @@ def project_files(suffix: str = "") -> list[Path]:
 def pyproject() -> dict[str, Any]:
     """Read pyproject.toml."""
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def requirement_pins(name: str) -> dict[str, str]:
+    """Read the pinned version of each package of a requirement file."""
+    text = (ROOT / name).read_text().replace("\\\n", " ")
+    requirements = (Requirement(line.split("--hash")[0]) for line in text.splitlines() if line.strip())
+    return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in requirements}

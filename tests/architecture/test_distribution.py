@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 from typing import Final
 
@@ -12,18 +13,14 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.architecture.project import ROOT, TRADEMARKS, project_files, pyproject
+from tests.architecture.project import ROOT, TRADEMARKS, project_files, pyproject, requirement_pins
 
 PACKAGES: Final = ("tasks", "workers", "producers")
 RUNTIME: Final = "requirements/runtime.txt"
 DEV: Final = "requirements/dev.txt"
 
-
-def _pins(name: str) -> dict[str, str]:
-    """Return the pinned version of each package of a requirement file."""
-    text = (ROOT / name).read_text().replace("\\\n", " ")
-    requirements = (Requirement(line.split("--hash")[0]) for line in text.splitlines() if line.strip())
-    return {canonicalize_name(each.name): str(each.specifier).removeprefix("==") for each in requirements}
+#: kombu loads PyYAML where it is installed; our messages are JSON only.
+OPTIONAL: Final = {"pyyaml"}
 
 
 def _declared(*extras: str) -> list[Requirement]:
@@ -70,7 +67,7 @@ def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(name: str
 
 @pytest.mark.parametrize(("name", "extras"), [(RUNTIME, ["build"]), (DEV, ["build", "local", "test"])])
 def test_the_pins_are_what_pyproject_asks_for(name: str, extras: list[str]) -> None:
-    pins = _pins(name)
+    pins = requirement_pins(name)
     wrong = [
         str(wanted)
         for wanted in _declared(*extras)
@@ -81,7 +78,7 @@ def test_the_pins_are_what_pyproject_asks_for(name: str, extras: list[str]) -> N
 
 
 def test_development_runs_the_versions_that_production_runs() -> None:
-    assert _pins(RUNTIME).items() <= _pins(DEV).items()
+    assert requirement_pins(RUNTIME).items() <= requirement_pins(DEV).items()
 
 
 def test_the_product_imports_only_what_it_declares() -> None:
@@ -94,3 +91,18 @@ def test_the_product_imports_only_what_it_declares() -> None:
     ]
 
     assert undeclared == []
+
+
+def test_production_needs_nothing_that_only_development_installs() -> None:
+    programs = ["workers.main", "tasks.app", "kombu.transport.redis", "flower.command"]
+    programs += [entry.partition(":")[0] for entry in pyproject()["project"]["scripts"].values()]
+    script = f"import importlib, sys; [importlib.import_module(n) for n in {programs}]; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, capture_output=True, text=True)
+    distributions = importlib.metadata.packages_distributions()
+    loaded = {
+        canonicalize_name(name)
+        for module in {module.split(".")[0] for module in run.stdout.split()}
+        for name in distributions.get(module, [])
+    }
+
+    assert sorted(loaded - OPTIONAL - requirement_pins(RUNTIME).keys() - {pyproject()["project"]["name"]}) == []

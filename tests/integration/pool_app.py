@@ -6,16 +6,19 @@ import asyncio
 import os
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis.asyncio
 from celery import Celery, current_task
 from celery.exceptions import SoftTimeLimitExceeded
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
 from workers.pool import AsyncioPool, stopping
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 QUEUE = "pool-test"
 URL = os.environ.get("POOL_TEST_BROKER", "redis://127.0.0.1:1/0")
@@ -47,6 +50,15 @@ app.conf.update(
     },
 )
 
+Function = TypeVar("Function")
+
+
+def task(name: str, **options: Any) -> Callable[[Function], Function]:
+    """`app.task`, with types."""
+    decorate: Callable[[Function], Function] = app.task(name=name, **options)
+    return decorate
+
+
 NOTES: ContextVar[redis.asyncio.Redis] = ContextVar("notes")
 
 
@@ -54,7 +66,8 @@ NOTES: ContextVar[redis.asyncio.Redis] = ContextVar("notes")
 async def lifespan() -> AsyncIterator[None]:
     if os.environ.get("POOL_TEST_LIFESPAN") == "fails":
         raise RuntimeError("no such vendor")
-    async with redis.asyncio.Redis.from_url(URL) as notes:
+    # the server may be restarted in between
+    async with redis.asyncio.Redis.from_url(URL, retry=Retry(ConstantBackoff(0.1), 10)) as notes:
         NOTES.set(notes)
         yield
         await notes.rpush("lifespan", "left")
@@ -67,7 +80,7 @@ async def note(event: str, key: str) -> None:
     await NOTES.get().hincrby(event, key, 1)
 
 
-@app.task(name="pool.call")
+@task("pool.call")
 async def call(key: str, seconds: float = 0.0) -> str:
     """Take so long, as a vendor does, and note the start and the end."""
     await note("started", key)
@@ -76,13 +89,13 @@ async def call(key: str, seconds: float = 0.0) -> str:
     return key
 
 
-@app.task(name="pool.fail")
+@task("pool.fail")
 async def fail(key: str) -> None:
     await note("started", key)
     raise ValueError(f"refused {key}")
 
 
-@app.task(name="pool.plain")
+@task("pool.plain")
 def plain(key: str) -> str:
     with redis.Redis.from_url(URL) as notes:
         notes.hincrby("started", key, 1)
@@ -90,7 +103,7 @@ def plain(key: str) -> str:
     return key
 
 
-@app.task(name="pool.cancelled")
+@task("pool.cancelled")
 async def cancelled(key: str) -> None:
     """Run until cancelled, and note with what."""
     await note("started", key)
@@ -101,7 +114,7 @@ async def cancelled(key: str) -> None:
         raise
 
 
-@app.task(name="pool.stubborn")
+@task("pool.stubborn")
 async def stubborn(key: str) -> None:
     """Refuse to be cancelled."""
     await note("started", key)
@@ -112,7 +125,7 @@ async def stubborn(key: str) -> None:
             await note("refused", key)
 
 
-@app.task(name="pool.survives_soft_limit")
+@task("pool.survives_soft_limit")
 async def survives_soft_limit(key: str) -> None:
     await note("started", key)
     try:
@@ -122,13 +135,13 @@ async def survives_soft_limit(key: str) -> None:
         await note("ended", key)
 
 
-@app.task(name="pool.exits")
+@task("pool.exits")
 async def exits(key: str) -> None:
     await note("started", key)
     raise SystemExit(3)
 
 
-@app.task(name="pool.child_exits")
+@task("pool.child_exits")
 async def child_exits(key: str) -> None:
     async def child() -> None:
         raise SystemExit(3)
@@ -145,19 +158,19 @@ class UnpicklableError(Exception):
         raise TypeError("never show me")
 
 
-@app.task(name="pool.unpicklable_error")
+@task("pool.unpicklable_error")
 async def unpicklable_error(key: str) -> None:
     await note("started", key)
     raise UnpicklableError
 
 
-@app.task(name="pool.unpicklable_result")
+@task("pool.unpicklable_result")
 async def unpicklable_result(key: str) -> UnpicklableError:
     await note("started", key)
     return UnpicklableError()
 
 
-@app.task(name="pool.request", bind=True)
+@task("pool.request", bind=True)
 async def request(self: Any, key: str) -> None:
     """Note whose request is seen, before and after others ran, and in a child task."""
     await asyncio.sleep(0.05)
@@ -169,8 +182,31 @@ async def request(self: Any, key: str) -> None:
     await NOTES.get().hset("seen", key, ",".join(map(str, seen)))
 
 
-@app.task(name="pool.until_stopping")
+@task("pool.until_stopping")
 async def until_stopping(key: str) -> None:
     await note("started", key)
     await stopping().wait()
     await note("ended", key)
+
+
+@task("pool.out_of_memory")
+async def out_of_memory(key: str) -> None:
+    await note("started", key)
+    raise MemoryError
+
+
+@task("pool.ticks")
+async def ticks(path: str) -> None:
+    """Grow a file by a byte every 50 ms until the worker stops."""
+    while not stopping().is_set():
+        with Path(path).open("ab") as file:  # noqa: ASYNC230 - a byte
+            file.write(b".")
+        await asyncio.sleep(0.05)
+
+
+@task("pool.slow_plain")
+def slow_plain(key: str) -> None:
+    import time
+    with redis.Redis.from_url(URL) as notes:
+        notes.hincrby("started", key, 1)
+    time.sleep(1)

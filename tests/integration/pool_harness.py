@@ -56,9 +56,9 @@ class Server:
         arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen([str(get_binary_path()), *arguments], stdout=log, stderr=log)
-        until(self._answers, "the server answers")
+        until(self.answers, "the server answers")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         try:
             return bool(self.client.ping())
         except redis.RedisError:

@@ -102,13 +102,15 @@ async def test_two_processes_together_never_exceed_the_rate_in_any_window(make: 
 
 
 async def test_a_burst_comes_at_once_and_the_rest_is_spaced(make: MakeLimiter) -> None:
-    limiter = make(policy_of("10/1s+3"))
+    policy = policy_of("10/1s+3")
+    limiter = make(policy)
 
-    permits = [await use(limiter, f"s{i}") for i in range(6)]
+    permits = await asyncio.gather(*(use(limiter, f"s{i}") for i in range(6)))
 
-    gaps = [after.granted_at_us - before.granted_at_us for before, after in pairwise(permits)]
-    assert sum(gaps[:3]) <= 100_000  # three at once and the fourth one interval after the first
-    assert all(gap == 100_000 for gap in gaps[3:])
+    grants = [permit.granted_at_us for permit in permits]
+    assert grants[0] == grants[1] == grants[2]
+    assert grants[3] - grants[2] >= 100_000
+    assert excess(grants, policy.rates[0]) <= 0
 
 
 async def test_stacked_rates_hold_together(make: MakeLimiter) -> None:
@@ -247,15 +249,15 @@ async def test_a_slot_freed_by_another_process_is_noticed_by_polls_that_do_not_h
 
 async def test_a_process_that_keeps_the_slots_busy_does_not_starve_the_others(make: MakeLimiter) -> None:
     policy = policy_of(concurrency=1)
-    busy, patient = make(policy, max_wait_seconds=SOON_SECONDS), make(policy, max_wait_seconds=2.0)
+    busy, patient = make(policy, max_wait_seconds=SOON_SECONDS), make(policy, max_wait_seconds=1.5)
     stop = asyncio.Event()
 
     async def never_pause(name: str) -> None:
         while not stop.is_set():
-            await use(busy, name, work_seconds=0.005)
+            await use(busy, name, work_seconds=0.15)
 
     hogs = [asyncio.create_task(never_pause(f"hog{i}")) for i in range(5)]
-    await until(busy, lambda found: found.granted_total > 5)
+    await until(busy, lambda found: found.granted_total > 1)
 
     for i in range(3):
         await use(patient, f"s{i}")
@@ -264,11 +266,21 @@ async def test_a_process_that_keeps_the_slots_busy_does_not_starve_the_others(ma
     await asyncio.gather(*hogs)
 
 
+async def test_a_process_that_has_waited_much_longer_goes_first(make: MakeLimiter, redis_client: Redis) -> None:
+    limiter = make(policy_of(concurrency=1), max_wait_seconds=0.1)
+    now = int((await redis_client.time())[0]) * 1_000_000
+    await redis_client.zadd(f"{KEYS}turns", {"elder": now - 1_000_000})
+    await redis_client.zadd(f"{KEYS}promises", {"elder": now + 60_000_000})
+
+    error = await refused(limiter)
+
+    assert error.reason == "another process first"
+
+
 async def test_a_process_that_waits_and_dies_does_not_block_the_others(make: MakeLimiter, redis_client: Redis) -> None:
     limiter = make(policy_of(concurrency=1))
     await limiter.acquire("first")
     waiting = asyncio.create_task(use(limiter, "second"))
-    await until(limiter, lambda found: found.waits_total == 0 and found.in_flight == 1)
     now = int((await redis_client.time())[0]) * 1_000_000
     # What a process leaves that was killed while it waited: the oldest turn, and a promise not kept.
     await redis_client.zadd(f"{KEYS}turns", {"dead": now - 60_000_000})
@@ -280,9 +292,10 @@ async def test_a_process_that_waits_and_dies_does_not_block_the_others(make: Mak
 
 
 async def test_the_slot_of_a_killed_holder_is_free_after_its_time(make: MakeLimiter) -> None:
-    policy = policy_of(concurrency=1, slot_seconds=0.6)
-    killed, other = make(policy), make(policy)
+    policy = policy_of(concurrency=2, slot_seconds=0.6)
+    killed, other = make(policy), make(policy, max_wait_seconds=SOON_SECONDS)
     first = await killed.acquire("first")
+    await other.ghost("long", 60.0)
 
     second = await other.acquire("second")
 
@@ -360,7 +373,7 @@ async def test_a_held_slot_is_taken_over_and_the_rate_is_charged(make: MakeLimit
     second = await successor.acquire("command")
 
     assert (await successor.snapshot()).in_flight == 1
-    assert second.granted_at_us - first.granted_at_us == 100_000
+    assert second.granted_at_us - first.granted_at_us >= 100_000
 
 
 @pytest.mark.parametrize("ghosted", [True, False])
@@ -441,11 +454,17 @@ async def test_an_operators_pause_has_no_end_until_resumed(make: MakeLimiter) ->
 
 
 async def test_a_resume_in_another_process_reaches_those_who_wait(make: MakeLimiter) -> None:
+    napping = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        napping.set()
+        await asyncio.sleep(seconds)
+
     policy = policy_of()
-    here, there = make(policy, max_wait_seconds=60.0), make(policy)
+    here, there = make(policy, max_wait_seconds=60.0, sleep=sleep), make(policy)
     await there.pause(30.0, "maintenance")
     waiting = asyncio.create_task(here.acquire("a"))
-    await asyncio.sleep(0)
+    await asyncio.wait_for(napping.wait(), SOON_SECONDS)
 
     await there.resume()
 
@@ -500,6 +519,17 @@ async def test_a_429_during_maintenance_does_not_shorten_it(make: MakeLimiter) -
     assert (await limiter.snapshot()).factor == 0.5
 
 
+async def test_a_429_during_maintenance_counts_even_after_an_earlier_429(make: MakeLimiter) -> None:
+    limiter = make(policy_of())
+    await limiter.penalise(0.01)
+    await until(limiter, lambda found: found.paused_until_ms is None)
+    await limiter.pause(300.0, "maintenance")
+
+    await limiter.penalise(1.0)
+
+    assert (await limiter.snapshot()).factor == 0.25
+
+
 async def test_a_lowered_factor_stretches_the_rate_and_has_a_floor(make: MakeLimiter) -> None:
     limiter = make(policy_of("100/1s"))
     for _ in range(6):
@@ -511,7 +541,7 @@ async def test_a_lowered_factor_stretches_the_rate_and_has_a_floor(make: MakeLim
     permits = [await use(limiter, f"s{i}") for i in range(3)]
 
     gaps = [after.granted_at_us - before.granted_at_us for before, after in pairwise(permits)]
-    assert gaps == [100_000, 100_000]
+    assert min(gaps) >= 100_000
 
 
 async def test_after_a_429_requests_go_one_at_a_time_until_one_is_accepted(make: MakeLimiter) -> None:

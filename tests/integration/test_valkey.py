@@ -12,6 +12,7 @@ import pytest
 import redis
 import redis.asyncio
 
+from tests.backing import ROOT
 from tests.process import Process, ProcessError, wait_until
 from tests.valkey import pings
 
@@ -87,9 +88,8 @@ def test_a_server_dies_with_the_run_that_started_it_even_by_sigkill(tmp_path: Pa
         "import pathlib, sys, signal; from tests.valkey import ValkeyServer;"
         "server = ValkeyServer(pathlib.Path(sys.argv[1])).start(); print(server.port, flush=True); signal.pause()"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "data")], stdout=subprocess.PIPE, text=True
-    ) as run:
+    command = [sys.executable, "-c", script, str(tmp_path / "data")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         port = int(run.stdout.readline())
         assert pings(port)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from redis.asyncio import Redis
 
+from workers import limiter
 from workers.limiter import Limiter, LimitPolicy, PausedError, Permit, Rate
 
 if TYPE_CHECKING:
@@ -108,19 +111,26 @@ def test_a_name_that_would_break_the_hash_tag_is_refused(vendor: str) -> None:
 @pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan, math.inf])
 @pytest.mark.parametrize(
     "call",
-    [lambda limiter, seconds: limiter.pause(seconds, "why"), lambda limiter, seconds: limiter.ghost("a", seconds)],
+    [lambda nowhere, seconds: nowhere.pause(seconds, "why"), lambda nowhere, seconds: nowhere.ghost("a", seconds)],
     ids=["pause", "ghost"],
 )
 async def test_a_duration_that_makes_no_sense_is_refused_before_redis_is_asked(
     call: Callable[[Limiter, float], Coroutine[None, None, None]], seconds: float
 ) -> None:
-    limiter = Limiter(Redis(port=1), "vendor", POLICY)
+    nowhere = Limiter(Redis(port=1), "vendor", POLICY)
 
     with pytest.raises(ValueError, match="duration"):
-        await call(limiter, seconds)
+        await call(nowhere, seconds)
 
 
 async def test_a_reward_at_full_speed_asks_nothing_of_redis() -> None:
-    limiter = Limiter(Redis(port=1), "vendor", POLICY)  # nothing listens there: a call would fail
+    nowhere = Limiter(Redis(port=1), "vendor", POLICY)  # nothing listens there: a call would fail
 
-    await limiter.reward()
+    await nowhere.reward()
+
+
+def test_the_script_and_its_caller_agree_on_the_times_that_both_need() -> None:
+    script = Path(limiter.__file__).with_suffix(".lua").read_text(encoding="utf-8")
+
+    assert f"local NAP = {limiter.MAX_NAP_SECONDS * 1e6:.0f}\n" in script
+    assert re.search(rf"RAMP_EVERY = .*, {limiter.RAMP_SECONDS * 1e6:.0f}\n", script)

@@ -91,8 +91,8 @@ def test_an_instruction_is_read_in_any_case(raw: str) -> None:
         ("-5", "not a code"),
         ("1_000", "not a code"),
         ("1E3", "not a code"),
-        ("١٢", "not a code"),
-        ("１０", "not a code"),
+        ("\u0661\u0662", "not a code"),  # Arabic digits
+        ("\uff11\uff10", "not a code"),  # full-width digits
         ("CMD:", "not a code"),
         ("CMD:UNDO", "unknown instruction"),
         (ID[:-1], "not a code"),

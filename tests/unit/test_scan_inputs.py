@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def test_an_endless_line_is_one_scan_of_bounded_length_and_the_next_is_whole() -
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=8))
 def test_where_the_reads_fall_changes_nothing(stream: bytes, cuts: list[int]) -> None:
     places = [0, *sorted(cuts), len(stream)]
-    chunks = [stream[start:end] for start, end in zip(places, places[1:], strict=False)]
+    chunks = [stream[start:end] for start, end in itertools.pairwise(places)]
 
     assert _split(*chunks) == _split(stream)
 

@@ -17,7 +17,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import aiohttp
 from yarl import URL
@@ -90,6 +90,9 @@ class RequestLimiter(Protocol):
 
     async def ghost(self, slot_id: str, seconds: float) -> None:
         """Keep the slot taken for so long: the vendor may still be working on the request."""
+
+    async def reward(self) -> None:
+        """Be told that the vendor took a request: what a 429 slowed down may speed up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,7 @@ class Scrubber:
     def answer(self, raw: bytes, body: Any) -> Any:
         """Keep the parsed body where it is short, else the beginning of its text."""
         if body is None:
-            return self.text(raw[: 4 * _EVIDENCE_SOURCE_CHARS].decode("utf-8", "replace"))
+            return self.text(raw[: 4 * _EVIDENCE_SOURCE_CHARS].replace(b"\0", b"").decode("utf-8", "replace"))
         tree = self.tree(body)
         text = json.dumps(tree, ensure_ascii=False)
         return tree if len(text.encode()) <= MAX_EVIDENCE_BYTES else self.text(text)
@@ -193,11 +196,16 @@ class Answer:
     scrubber: Scrubber = field(repr=False)
     status: int | None = None
     retry_after_seconds: float | None = None
-    #: The whole body, decompressed; None when it was cut or too large.
+    #: Decompressed; None when it was cut or too large.
     raw: bytes | None = field(default=None, repr=False)
     body: Any = None
     trouble: Exception | None = field(default=None, repr=False)
     elapsed_ms: int = 0
+
+    @property
+    def never_sent(self) -> bool:
+        """Tell whether it is certain that no byte of the request has left."""
+        return self.status is None and isinstance(self.trouble, _NEVER_SENT)
 
     def exchange(self) -> Exchange:
         """Make the evidence; done only when it is wanted."""
@@ -274,14 +282,15 @@ class VendorClient(ABC):
         return permit
 
     async def _request(self, answer: Answer, slot_id: str, *, write: bool) -> None:
-        working = True  # until proved otherwise: a cancelled request may still be carried out
+        working, taken = True, False  # until proved otherwise: a cancelled request may still be carried out
         try:
             await self._send(answer)
             error = self._error(answer, InDoubtError if write else RetryableError)
-            unknown = isinstance(error, InDoubtError | RetryableError) and not isinstance(answer.trouble, _NEVER_SENT)
+            unknown = isinstance(error, InDoubtError | RetryableError) and not answer.never_sent
             working = unknown and (write or answer.raw is None or answer.status == _GATEWAY_TIMEOUT)
+            taken = error is None or isinstance(error, RejectedError)
         finally:
-            await self._leave(slot_id, working=working)
+            await self._leave(slot_id, working=working, taken=taken)
         if error is not None:
             # aiohttp keeps the request's headers, with the secret, inside its response errors.
             raise error from None if isinstance(answer.trouble, aiohttp.ClientResponseError) else answer.trouble
@@ -318,7 +327,7 @@ class VendorClient(ABC):
         if status in _CLOSED:
             throttled, wait = status == _TOO_MANY_REQUESTS, answer.retry_after_seconds
             return VendorBlockedError(about, throttled=throttled, retry_after_seconds=wait, exchange=exchange)
-        if status is None and isinstance(answer.trouble, _NEVER_SENT):
+        if answer.never_sent:
             return RetryableError(f"{about}: not sent", exchange=exchange)
         return unclear(f"{about}: unclear", exchange=exchange)
 
@@ -328,19 +337,21 @@ class VendorClient(ABC):
         trouble = "" if answer.trouble is None else f" ({type(answer.trouble).__name__})"
         return f"{answer.operation}: {status}{trouble}" + (f" “{said}”" if said else "")
 
-    async def _leave(self, slot_id: str, *, working: bool) -> None:
+    async def _leave(self, slot_id: str, *, working: bool, taken: bool = False) -> None:
         """Free the slot, or leave a ghost in it; a cancellation can't stop that."""
-        leaving = asyncio.ensure_future(self._vacate(slot_id, working=working))
+        leaving = asyncio.ensure_future(self._vacate(slot_id, working=working, taken=taken))
         self._leaving.add(leaving)
         leaving.add_done_callback(self._leaving.discard)
         await asyncio.shield(leaving)
 
-    async def _vacate(self, slot_id: str, *, working: bool) -> None:
+    async def _vacate(self, slot_id: str, *, working: bool, taken: bool) -> None:
         try:
             if working and self._endpoint.settle_seconds:
                 await self._limiter.ghost(slot_id, self._endpoint.settle_seconds)
             else:
                 await self._limiter.release(slot_id)
+            if taken:
+                await self._limiter.reward()
         except Exception as error:  # noqa: BLE001  the request's outcome outranks its slot, whose lease ends by itself
             logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"slot": slot_id, "error": type(error).__name__})
 
@@ -354,13 +365,9 @@ async def _whole_body(content: aiohttp.StreamReader) -> bytes | None:
     return bytes(body)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _parsed(raw: bytes | None) -> Any:
     try:
-        return json.loads(raw or b"", parse_constant=_refuse_constant)
+        return json.loads(raw or b"")
     except (ValueError, RecursionError):
         return None
 

@@ -1,0 +1,96 @@
+"""`make run`: comes up without any setting, takes a command, ends cleanly, leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import requests
+
+from tests.backing import ROOT
+from tests.process import Process, accepts, wait_until
+from tests.stack import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ADDRESS: Final = re.compile(r"^(\w+) +(http://127\.0\.0\.1:(\d+))", re.MULTILINE)
+TOKEN: Final = re.compile(r"bearer token: (\S+)")
+
+
+def _launch(tmp_path: Path, settings: dict[str, str]) -> Process:
+    return Process(
+        "make run",
+        [sys.executable, "-m", "tests.run"],
+        log=tmp_path / "run.log",
+        ready=lambda: False,
+        environment={**os.environ, **settings},
+        folder=ROOT,
+    )
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Process]:
+    run = _launch(tmp_path, {})
+    run.launch()
+    try:
+        wait_until(lambda: not run.running or run.printed(" ready."), "make run is up")
+        yield run
+    finally:
+        run.stop() if run.running else run.kill()
+
+
+def _address(run: Process, name: str) -> tuple[str, int]:
+    found = {match[1]: (match[2], int(match[3])) for match in ADDRESS.finditer(run.output())}
+    return found[name]
+
+
+@pytest.mark.slow
+def test_it_comes_up_on_its_own_and_leaves_nothing_behind(running: Process) -> None:
+    api, api_port = _address(running, "commands")
+    flower, flower_port = _address(running, "Flower")
+    _, vendor_port = _address(running, "vendor")
+    wait_until(lambda: answers(f"{api}/readyz"), "the webhooks server is ready")
+    wait_until(lambda: answers(f"{flower}/healthcheck"), "Flower is up")
+
+    code = running.stop(60)
+
+    assert code == 0, running.log_tail()
+    assert [port for port in (api_port, flower_port, vendor_port) if accepts(port)] == []
+
+
+@pytest.mark.slow
+def test_the_printed_token_opens_the_api_and_flower_asks_for_a_login(running: Process) -> None:
+    api, _ = _address(running, "commands")
+    flower, _ = _address(running, "Flower")
+    token = TOKEN.search(running.output())
+    assert token is not None
+    wait_until(lambda: answers(f"{api}/readyz"), "the webhooks server is ready")
+    wait_until(lambda: answers(f"{flower}/healthcheck"), "Flower is up")
+
+    with_token = requests.post(
+        f"{api}/v1/commands", json={}, headers={"Authorization": f"Bearer {token[1]}"}, timeout=10
+    )
+    without = requests.post(f"{api}/v1/commands", json={}, timeout=10)
+
+    assert with_token.status_code not in (401, 403)
+    assert without.status_code == 401
+    assert requests.get(f"{flower}/workers", timeout=10).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"STOCKRELAY_PARTSBOX_URL": "http://127.0.0.1:9/api/1"},
+        {"STOCKRELAY_PARTSBOX_API_KEY": "partsboxapi_invented"},
+    ],
+)
+def test_half_a_vendor_is_refused_instead_of_played_in_the_sandbox(settings: dict[str, str], tmp_path: Path) -> None:
+    run = _launch(tmp_path, settings).launch()
+
+    assert run.wait() == 2
+    assert run.printed("belong together")

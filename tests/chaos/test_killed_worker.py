@@ -1,0 +1,93 @@
+"""A worker that is SIGKILLed at any boundary of a command's life: the command still lands once, in its order."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tasks.records import State
+from tests.chaos.batch import EXPANDING, KINDS, WRITING, Batch
+
+if TYPE_CHECKING:
+    from tests.chaos.scene import Scene
+
+pytestmark = pytest.mark.slow
+
+#: Boundaries that every kind comes to, and those of a write.
+SHARED = ("claimed", "before settle", "before ack")
+OF_A_WRITE = ("intent written", "answer read")
+
+
+@pytest.mark.parametrize("boundary", [*SHARED, *OF_A_WRITE])
+async def test_a_worker_killed_at_a_boundary_leaves_each_command_applied_once(scene: Scene, boundary: str) -> None:
+    kinds = KINDS if boundary in SHARED else WRITING
+    batch = Batch(f"killed-{boundary.replace(' ', '-')}")
+    killed = scene.breaking_worker(boundary, batch, kinds)
+
+    keys = await scene.submit_batch(batch)
+    assert killed.wait() == -signal.SIGKILL
+    scene.attentive_worker()
+
+    await scene.assert_each_once_in_order(batch, keys)
+
+
+@pytest.mark.parametrize(
+    ("place", "lost"), [("before_commit", False), ("before_commit", True), ("after_commit", False)]
+)
+async def test_a_worker_killed_while_the_vendor_has_its_writes_leaves_each_command_applied_once(
+    scene: Scene, place: str, lost: bool
+) -> None:
+    batch = Batch(f"killed-sent-{place}-{lost}", WRITING)
+    scene.fault_writes("gate", batch, gate=batch.name, place=place)
+    if lost:
+        scene.fault_writes("drop_before", batch)
+    killed = scene.worker()
+
+    keys = await scene.submit_batch(batch)
+    await scene.until_at_gate(batch.name, len(WRITING))
+    killed.kill()
+    scene.open_gate(batch.name)
+    scene.worker()
+
+    await scene.assert_each_once_in_order(batch, keys)
+
+
+@pytest.mark.parametrize(
+    ("boundary", "fault"),
+    [("in doubt", "accept_then_drop"), ("in doubt", "drop_before")]
+    # the ends of a look-up
+    + [("before settle", "accept_then_drop"), ("found absent", "drop_before")],
+)
+async def test_a_worker_killed_around_a_look_up_leaves_each_command_applied_once(
+    scene: Scene, boundary: str, fault: str
+) -> None:
+    batch = Batch(f"killed-{boundary.replace(' ', '-')}-{fault}", WRITING)
+    scene.fault_writes(fault, batch)
+    killed = scene.breaking_worker(boundary, batch, WRITING)
+
+    keys = await scene.submit_batch(batch)
+    assert killed.wait() == -signal.SIGKILL
+    scene.attentive_worker()
+
+    await scene.assert_each_once_in_order(batch, keys)
+
+
+async def test_another_worker_takes_over_what_a_killed_one_had_claimed(
+    scene: Scene, record_property: pytest.RecordProperty
+) -> None:
+    batch = Batch("taken-over")
+    # armed for one kind more than comes: the commands stay at the boundary until the test kills
+    killed = scene.breaking_worker("claimed", batch, [*KINDS, "nobody"])
+    keys = await scene.submit_batch(batch)
+    claimed = [first for kind, (first, _) in keys.items() if kind != "order.receive_line"]  # its parent passes
+
+    await scene.until_state(State.SENDING, *claimed)
+    scene.worker()
+    killed_ms = await scene.now_ms()
+    killed.kill()
+
+    await scene.assert_each_once_in_order(batch, keys)
+    ended = [await scene.record(key) for kind, (key, _) in keys.items() if kind != EXPANDING]
+    record_property("recovery_seconds", max(record.updated_ms for record in ended) / 1000 - killed_ms / 1000)

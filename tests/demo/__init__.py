@@ -1,0 +1,1 @@
+"""The demo: a short warehouse day with everything that goes wrong, counted at the end."""

@@ -1,0 +1,427 @@
+"""Any sequence of ledger steps against a small model of what each step means, with the ledger's rules after each."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import hypothesis.strategies as st
+import redis.asyncio
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tasks.errors import LeaseLostError, TransitionRefusedError
+from tasks.ledger import MAX_CRASHES
+from tasks.records import State, Verdict
+from tests.integration.ledger_harness import Desk, check, child_of, command, dump
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    from tasks.records import NewCommand
+    from tests.conftest import SharedValkey
+
+T = TypeVar("T")
+PARTS = ("part:a", "part:b", "part:c")
+ORDERS = ("order:x", "order:y")
+STARTED = (State.READY, State.SENDING, State.DELAYED, State.IN_DOUBT, State.HELD)
+
+
+@dataclass
+class Modelled:
+    """What the model knows of one command."""
+
+    lanes: tuple[str, ...]
+    place: tuple[int, int]
+    state: State = State.WAITING
+    parent: str | None = None
+    children: list[str] = field(default_factory=list)
+    owner: str | None = None
+    intent: bool = False
+    due: bool = False
+    attempts: int = 0
+    crashes: int = 0
+    closed: bool = False
+
+
+class Model:
+    """The ledger's meaning: places in lanes, who may run, who owns what."""
+
+    def __init__(self) -> None:
+        self.commands: dict[str, Modelled] = {}
+        self.places = 0
+
+    def next_place(self) -> tuple[int, int]:
+        self.places += 1
+        return (self.places, 0)
+
+    def stands(self, key: str) -> bool:
+        one = self.commands[key]
+        return one.state in STARTED or (one.state is State.WAITING and not one.children)
+
+    def settle_lanes(self) -> None:
+        """Let every waiting command run that has nobody before it in any lane."""
+        waiting = sorted(
+            (one.place, key) for key, one in self.commands.items() if one.state is State.WAITING and not one.children
+        )
+        taken = {lane for one in self.commands.values() if one.state in STARTED for lane in one.lanes}
+        for _, key in waiting:
+            one = self.commands[key]
+            if taken.isdisjoint(one.lanes):
+                one.state = State.READY
+            taken.update(one.lanes)
+
+    def close_child(self, key: str) -> None:
+        one = self.commands[key]
+        one.closed = True
+        if one.parent is None:
+            return
+        parent = self.commands[one.parent]
+        ends = [self.commands[child] for child in parent.children]
+        if all(end.closed for end in ends):
+            applied = all(end.state is State.APPLIED for end in ends)
+            parent.state = State.APPLIED if applied else State.REJECTED
+            parent.closed = True
+
+    def recover(self, key: str) -> None:
+        one = self.commands[key]
+        one.owner = None
+        one.crashes += 1
+        if one.crashes >= MAX_CRASHES:
+            one.state = State.HELD
+        elif one.intent:
+            one.state, one.due = State.IN_DOUBT, True
+        else:
+            one.state = State.READY
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Steps in any order, also impossible ones, which must change nothing."""
+
+    keys: Bundle[str] = Bundle("keys")
+
+    #: Where the server is; the test fills it in.
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.client = redis.asyncio.Redis.from_url(self.url, decode_responses=True)
+        self.model = Model()
+        self.desk = Desk.at(self.client)
+        self.ledger = self.desk.ledger
+
+    def run(self, step: Awaitable[T]) -> T:
+        return self.runner.run(cast("Coroutine[Any, Any, T]", step))
+
+    def teardown(self) -> None:
+        try:
+            self.run(self.drain())
+        finally:
+            self.run(self.client.aclose())
+            self.runner.close()
+
+    @initialize()
+    def empty(self) -> None:
+        self.run(self.client.flushall())
+
+    # producers
+
+    @rule(target=keys, lanes=st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True))
+    def admit(self, lanes: list[str]) -> str:
+        return self._admit(command(*lanes))
+
+    @rule(target=keys, lane=st.sampled_from(ORDERS))
+    def admit_parent(self, lane: str) -> str:
+        return self._admit(command(lane, kind="order.receive"))
+
+    def _admit(self, new: NewCommand) -> str:
+        (admission,) = self.run(self.ledger.admit([new]))
+        self.model.commands[new.key] = Modelled(new.lanes, self.model.next_place())
+        self.model.settle_lanes()
+        assert admission.fresh
+        assert admission.state is self.model.commands[new.key].state
+        return new.key
+
+    @rule(key=keys)
+    def admit_again(self, key: str) -> None:
+        before = self.run(dump(self.client))
+        (admission,) = self.run(self.ledger.admit([command("part:elsewhere", key=key)]))
+        assert not admission.fresh
+        assert admission.state is self.model.commands[key].state
+        assert self.run(dump(self.client)) == before
+
+    # workers
+
+    @rule(key=keys)
+    def claim(self, key: str) -> None:
+        one = self.model.commands[key]
+        owner, claim = self.run(self.desk.claim(key))
+        assert claim.verdict is self._expected(one)
+        if claim.record is not None:
+            one.owner = owner
+            if claim.verdict is Verdict.FRESH:
+                one.state = State.SENDING
+
+    @staticmethod
+    def _expected(one: Modelled) -> Verdict:
+        if one.owner is not None:
+            return Verdict.HELD_BY_OTHER
+        match one.state:
+            case State.READY:
+                return Verdict.FRESH
+            case State.DELAYED:
+                return Verdict.FRESH if one.due else Verdict.NOT_READY
+            case State.IN_DOUBT:
+                return Verdict.IN_DOUBT if one.due else Verdict.NOT_READY
+            case State.WAITING:
+                return Verdict.NOT_READY
+        return Verdict.SETTLED
+
+    def _step(self, key: str, *, allowed: bool, error: type[Exception], step: Callable[[], Awaitable[Any]]) -> bool:
+        """Make a step; when the model forbids it, it must be refused and change nothing. Says whether it was made."""
+
+        async def make() -> None:
+            await step()
+
+        if allowed:
+            self.run(make())
+            return True
+        before = self.run(dump(self.client))
+        try:
+            self.run(make())
+        except error:
+            assert self.run(dump(self.client)) == before
+            return False
+        raise AssertionError(f"{key}: the ledger allowed a step that the model forbids")
+
+    def _owned(self, key: str, *states: State, step: Callable[[str], Awaitable[Any]]) -> bool:
+        one = self.model.commands[key]
+        allowed = one.owner is not None and one.state in states
+        return self._step(key, allowed=allowed, error=LeaseLostError, step=lambda: step(one.owner or "nobody"))
+
+    @rule(key=keys)
+    def step_of_a_stranger(self, key: str) -> None:
+        for step in (
+            lambda: self.ledger.settle(key, "stranger", State.APPLIED),
+            lambda: self.ledger.hand_back(key, "stranger"),
+        ):
+            self._step(key, allowed=False, error=LeaseLostError, step=step)
+
+    @rule(key=keys)
+    def intent(self, key: str) -> None:
+        if self._owned(key, State.SENDING, step=lambda owner: self.ledger.intent(key, owner, {"timestamps": []})):
+            one = self.model.commands[key]
+            one.intent = True
+            one.attempts += 1
+
+    @rule(key=keys, state=st.sampled_from([State.APPLIED, State.APPLIED, State.REJECTED, State.HELD]))
+    def settle(self, key: str, state: State) -> None:
+        if not self._owned(
+            key, State.SENDING, State.IN_DOUBT, step=lambda owner: self.ledger.settle(key, owner, state, reason="r")
+        ):
+            return
+        one = self.model.commands[key]
+        one.state, one.owner = state, None
+        if state is State.APPLIED:
+            self.model.close_child(key)
+        self.model.settle_lanes()
+
+    @rule(key=keys, due=st.booleans(), failed=st.booleans())
+    def doubt(self, key: str, *, due: bool, failed: bool) -> None:
+        seconds = 0 if due else 3_600
+        if self._owned(
+            key,
+            State.SENDING,
+            State.IN_DOUBT,
+            step=lambda owner: self.ledger.doubt(key, owner, seconds, reason="cut", failed=failed),
+        ):
+            one = self.model.commands[key]
+            one.state, one.owner, one.due, one.crashes, one.intent = State.IN_DOUBT, None, due, 0, True
+
+    @rule(key=keys, due=st.booleans(), spent=st.booleans())
+    def delay(self, key: str, *, due: bool, spent: bool) -> None:
+        seconds = 0 if due else 3_600
+        if self._owned(
+            key,
+            State.SENDING,
+            step=lambda owner: self.ledger.delay(key, owner, seconds, spent=spent, reason="429"),
+        ):
+            one = self.model.commands[key]
+            one.attempts += spent - one.intent
+            one.state, one.owner, one.due, one.crashes, one.intent = State.DELAYED, None, due, 0, False
+
+    @rule(key=keys)
+    def absent(self, key: str) -> None:
+        if self._owned(key, State.IN_DOUBT, step=lambda owner: self.ledger.absent(key, owner)):
+            one = self.model.commands[key]
+            one.state, one.owner, one.intent = State.READY, None, False
+
+    @rule(key=keys)
+    def hand_back(self, key: str) -> None:
+        one = self.model.commands[key]
+        allowed = (one.state is State.SENDING and not one.intent) or (one.state is State.IN_DOUBT and one.owner)
+        if self._step(
+            key,
+            allowed=bool(allowed),
+            error=LeaseLostError,
+            step=lambda: self.ledger.hand_back(key, one.owner or "nobody"),
+        ):
+            one.owner = None
+            if one.state is State.SENDING:
+                one.state = State.READY
+
+    @rule(target=keys, key=keys, parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=3))
+    def expand(self, key: str, parts: list[str]) -> Any:
+        one = self.model.commands[key]
+        if not one.lanes[0].startswith("order:") or one.parent is not None:
+            return multiple()
+        children = [child_of(one.lanes[0], part) for part in parts]
+        if not self._owned(key, State.SENDING, step=lambda owner: self.ledger.expand(key, owner, children)):
+            return multiple()
+        one.state, one.owner = State.WAITING, None
+        one.children = [child.key for child in children]
+        for number, child in enumerate(children, start=1):
+            self.model.commands[child.key] = Modelled(child.lanes, (one.place[0], number), parent=key)
+        self.model.settle_lanes()
+        return multiple(*one.children)
+
+    # time
+
+    @rule(key=keys)
+    def the_lease_ends(self, key: str) -> None:
+        if self.model.commands[key].owner is None:
+            return
+        self.run(self.desk.end_lease(key))
+        self.run(self.ledger.promote())
+        self.model.recover(key)
+        self._promoted()
+
+    @rule(key=keys)
+    def the_due_time_comes(self, key: str) -> None:
+        one = self.model.commands[key]
+        if one.state in (State.DELAYED, State.IN_DOUBT):
+            self.run(self.desk.come_due(key))
+            one.due = True
+
+    @rule()
+    def promote(self) -> None:
+        self.run(self.ledger.promote())
+        self._promoted()
+
+    def _promoted(self) -> None:
+        for one in self.model.commands.values():
+            if one.state is State.DELAYED and one.due:
+                one.state = State.READY
+
+    @rule()
+    def every_hint_is_lost(self) -> None:
+        self.run(self.desk.take_hints())
+
+    # people
+
+    @rule(key=keys)
+    def cancel(self, key: str) -> None:
+        one = self.model.commands[key]
+        allowed = one.state in (State.WAITING, State.READY, State.DELAYED) and not one.children
+        if self._step(key, allowed=allowed, error=TransitionRefusedError, step=lambda: self.ledger.cancel(key, "a")):
+            one.state = State.CANCELLED
+            self.model.close_child(key)
+            self.model.settle_lanes()
+
+    @rule(key=keys, lanes=st.none() | st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True))
+    def replay(self, key: str, lanes: list[str] | None) -> None:
+        one = self.model.commands[key]
+        allowed = one.state in (State.REJECTED, State.HELD) and not one.closed
+        edited = command(*lanes) if lanes else None
+        if one.lanes[0].startswith("order:"):
+            edited = None
+        if self._step(
+            key, allowed=allowed, error=TransitionRefusedError, step=lambda: self.ledger.replay(key, "a", edited)
+        ):
+            if one.state is State.REJECTED or edited is not None:
+                one.place = self.model.next_place()
+            if edited is not None:
+                one.lanes = edited.lanes
+            one.state, one.intent, one.attempts, one.crashes = State.WAITING, False, 0, 0
+            self.model.settle_lanes()
+
+    @rule(key=keys)
+    def discard(self, key: str) -> None:
+        one = self.model.commands[key]
+        allowed = one.state in (State.REJECTED, State.HELD) and not one.closed
+        if self._step(
+            key, allowed=allowed, error=TransitionRefusedError, step=lambda: self.ledger.discard(key, "a", "why")
+        ):
+            one.state = State.REJECTED
+            self.model.close_child(key)
+            self.model.settle_lanes()
+
+    # what must be true
+
+    @invariant()
+    def the_rules_hold(self) -> None:
+        check(self.run(dump(self.client)))
+
+    @invariant()
+    @precondition(lambda self: bool(self.model.commands))
+    def the_model_agrees(self) -> None:
+        async def found() -> dict[str, tuple[State, int]]:
+            records = [await self.ledger.find(key) for key in self.model.commands]
+            return {record.key: (record.state, record.attempts) for record in records if record is not None}
+
+        assert self.run(found()) == {key: (one.state, one.attempts) for key, one in self.model.commands.items()}
+
+    async def drain(self) -> None:
+        """Go on as workers do, by hints and time alone: nothing may stay behind."""
+        for _ in range(1_000):
+            key = await self.desk.take_hint()
+            if key is None:
+                if not await self._pass_time():
+                    break
+                continue
+            owner, claim = await self.desk.claim(key)
+            if claim.record is not None:
+                await self.ledger.settle(key, owner, State.APPLIED)
+        states = {await self.desk.state(key) for key in self.model.commands}
+        assert states <= {State.APPLIED, State.REJECTED, State.CANCELLED}
+        check(await dump(self.client))
+
+    async def _pass_time(self) -> bool:
+        """Let every lease end, every due time come and every hint be missed; close what only a person can."""
+        left = False
+        for key in self.model.commands:
+            await self.desk.end_lease(key) if key in await self.desk.index("sending") else None
+            await self.desk.come_due(key)
+            await self.desk.age_hint(key)
+            if await self.desk.state(key) is State.HELD:
+                await self.ledger.discard(key, "a", "drained")
+            left = left or await self.desk.state(key) not in (State.APPLIED, State.REJECTED, State.CANCELLED)
+        await self.ledger.promote()
+        return left
+
+
+def test_no_sequence_of_steps_loses_doubles_reorders_or_wedges_a_command(valkey: SharedValkey) -> None:
+    class Machine(LedgerMachine):
+        url = valkey.url
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=40,
+            deadline=None,
+            database=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
