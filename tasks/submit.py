@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from redis.exceptions import ConnectionError  # noqa: A004  Redis' own, not the builtin
+
 from tasks.errors import KeyReusedError
 from tasks.identity import derive_key
 from tasks.ledger import RETENTION_DAYS, Ledger
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from tasks.commands import Command
-    from tasks.records import CommandRecord
+    from tasks.records import Admission, CommandRecord
 
 #: A station's clock may be wrong by this much; a later moment is a wrong clock or a wrong unit.
 MAX_AHEAD_SECONDS: Final = 86_400
@@ -71,12 +73,19 @@ class Submitter:
         """
         self._check(command)
         key = command.key() if idempotency_key is None else derive_key("idempotency-key", client, idempotency_key)
-        (admission,) = await self._ledgers[command.vendor].admit([to_new_command(command, key, client)])
+        (admission,) = await self._admit(command.vendor, to_new_command(command, key, client))
         if admission.conflict:
             raise KeyReusedError(
                 f"{key}: already used for a different command; send a new event with its own timestamp"
             )
         return Accepted(key, command.kind, admission.state, duplicate=not admission.fresh)
+
+    async def _admit(self, vendor: str, command: NewCommand) -> tuple[Admission, ...]:
+        try:
+            return await self._ledgers[vendor].admit([command])
+        except ConnectionError:
+            # a server that was restarted leaves dead connections behind; admitting twice is admitting once
+            return await self._ledgers[vendor].admit([command])
 
     async def find(self, key: str) -> CommandRecord | None:
         """Look a command up over all vendors."""

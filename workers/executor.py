@@ -87,8 +87,9 @@ class Executor:
         except LeaseLostError as error:
             logger.warning(telemetry.LEASE_LOST, extra=work.log_fields(error=str(error)))
             return "lease_lost"
-        except WorkerStoppingError:
-            return await self.outcomes.hand_back(work)
+        except WorkerStoppingError as error:
+            # behind the intent only a look-up may say that nothing was sent
+            return await (self.outcomes.doubt(work, error) if work.sent else self.outcomes.hand_back(work))
         except asyncio.CancelledError:
             await asyncio.shield(self._interrupted(work))
             raise

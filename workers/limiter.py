@@ -134,8 +134,9 @@ class Limiter:
 
         Only a grant of this process, or a ghost of any, is freed: not the slot of a process that took over.
         """
-        await self._call("release", slot_id, self._held.get(slot_id, ""), self._policy_json, "0")
-        self._held.pop(slot_id, None)
+        token = self._held.get(slot_id, "")
+        await self._call("release", slot_id, token, self._policy_json, "0")
+        self._forget(slot_id, token)
         self._wake()
 
     async def ghost(self, slot_id: str, seconds: float) -> None:
@@ -143,8 +144,9 @@ class Limiter:
 
         Any process may call this, also after the slot ran out, and then release it.
         """
-        await self._call("ghost", slot_id, self._held.get(slot_id, ""), microseconds(seconds))
-        self._held.pop(slot_id, None)
+        token = self._held.get(slot_id, "")
+        await self._call("ghost", slot_id, token, microseconds(seconds))
+        self._forget(slot_id, token)
 
     async def pause(self, seconds: float | None, reason: str) -> None:
         """Grant nothing for `seconds`, in no process; None: until `resume`. Never shortens a longer pause.
@@ -224,8 +226,11 @@ class Limiter:
         """Note grants that reach nobody (or may exist); the poller frees them before it asks for more."""
         for waiter in waiters:
             self._unused[waiter.slot_id] = waiter.token
-            if self._held.get(waiter.slot_id) == waiter.token:
-                del self._held[waiter.slot_id]
+            self._forget(waiter.slot_id, waiter.token)
+
+    def _forget(self, slot_id: str, token: str) -> None:
+        if self._held.get(slot_id) == token:
+            del self._held[slot_id]
 
     def _start_poller(self) -> None:
         if self._poller is None or self._poller.done():

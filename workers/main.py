@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from celery.signals import celeryd_after_setup, setup_logging
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging
 
 from tasks.app import app
 from tasks.envelope import queue_of
@@ -20,11 +21,14 @@ from tasks.telemetry import configure_logging
 from workers.blocking import BackgroundLoops
 from workers.pool import AsyncioPool, stopping
 from workers.runtime import Runtime, open_runtime
-from workers.settings import Settings
+from workers.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import AsyncIterator
+
+#: Exit code of a process that was told something it cannot use.
+EX_USAGE: Final = 2
 
 _runtime: ContextVar[Runtime] = ContextVar("runtime")
 
@@ -55,6 +59,16 @@ def _register(kind: str) -> None:
 def _register_all() -> None:
     for kind in kinds():
         _register(kind)
+
+
+@celeryd_init.connect
+def _check_settings(**_: Any) -> None:
+    """Refuse wrong settings in one line, before anything is opened."""
+    try:
+        Settings.from_environment(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_USAGE) from None
 
 
 @setup_logging.connect

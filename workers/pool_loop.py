@@ -100,7 +100,7 @@ class LoopThread:
         self._call(self._close_event.set)
         self._thread.join(seconds)
         if self.alive:
-            logger.warning("the worker's clean-up did not end within %s s and is abandoned", seconds)
+            logger.warning("the worker's loop did not end within %s s and is abandoned", seconds)
 
     def _call(self, function: Callable[..., object], *args: Any) -> None:
         if self._opened.is_set() and self.alive:

@@ -99,6 +99,7 @@ class CodeReader:
         aim = _AIM.match(text)
         if aim is not None:
             text = text[aim.end() :].strip(_WRAPPING)
+        # Before the ids: 26 digits are a GS1 number; an id without any letter is one in ten trillion.
         if _DIGITS.fullmatch(text):
             return _bare_number(text, is_article=aim is not None and aim["symbology"] in "Ee")
         labelled = _QUANTITY_LABEL.fullmatch(text)

@@ -105,7 +105,7 @@ class Receiver:
             async with self._open().post(
                 self._url, data=body.encode(), headers={"Content-Type": "application/json"}, allow_redirects=False
             ) as answer:
-                return classify(answer.status, answer.headers, await answer.content.read(_ANSWER_BYTES))
+                return classify(answer.status, answer.headers, await _read(answer))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Unavailable(_named(error))
 
@@ -113,7 +113,7 @@ class Receiver:
         """Ask what became of a command."""
         try:
             async with self._open().get(f"{self._url}/{key}", allow_redirects=False) as answer:
-                document = _document(await answer.content.read(_ANSWER_BYTES))
+                document = _document(await _read(answer))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Unavailable(_named(error))
         if answer.status == 404:  # noqa: PLR2004  RFC 9110 15.5.5
@@ -127,6 +127,15 @@ class Receiver:
         if self._session is None:
             raise RuntimeError("the receiver is used outside of its `async with`")
         return self._session
+
+
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > _ANSWER_BYTES:
+            break
+    return bytes(body)
 
 
 def _document(body: bytes) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class Connection(web.RequestHandler):
         """Send an answer; what the framework refused before a handler saw it becomes a problem document."""
         if isinstance(resp, web.HTTPException):
             resp = response_to(problem_of(resp), "")
+        # The default would name the versions of Python and the framework.
+        resp.headers["Server"] = "stockrelay"
         return await super().finish_response(request, resp, start_time)
 
     def handle_error(
@@ -55,6 +57,8 @@ class Connection(web.RequestHandler):
         else:
             logger.error(REQUEST_FAILED, exc_info=exc, extra={"remote": request.remote})
             detail = "the server failed; the same request may be sent again"
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already")
         code = found.phrase.lower().replace(" ", "-")
         return response_to(ProblemError(found, code, detail, close=True), "")
 

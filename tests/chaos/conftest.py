@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ConstantBackoff
 
-from tasks.redis_client import open_redis
 from tests.chaos.desk import Desk
 from tests.chaos.scene import QUICK, Scene
 from tests.relay import running_relay
@@ -16,8 +18,6 @@ from tests.stack import Stack
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
-
-    from redis.asyncio import Redis
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture
 async def scene(stack: Stack, tmp_path: Path) -> AsyncIterator[Scene]:
-    """The stack with an empty server and no faults."""
-    redis = open_redis(stack.redis_url)
+    """The stack with an empty server and no faults; the test's own client gets over a restart."""
+    patient = Retry(ConstantBackoff(0.1), 100)
+    redis = Redis.from_url(stack.redis_url, decode_responses=True, retry=patient)
     try:
         await redis.flushall()
         with Scene(stack, redis, tmp_path) as opened:

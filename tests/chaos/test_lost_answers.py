@@ -106,7 +106,13 @@ async def test_doubt_outlives_failed_look_ups(
 
 
 @pytest.mark.parametrize("stuck", ["at the vendor", "in doubt", "held"])
-async def test_a_stuck_lane_stops_nobody_else(desk: Desk, stuck: str) -> None:
+async def test_a_stuck_lane_stops_nobody_else(redis_client: Redis, sandbox: PartsBoxSandbox, stuck: str) -> None:
+    # long timeouts: what stands at the gate is only slow
+    async with running_relay(redis_client, sandbox, timeout_seconds=30) as relay:
+        await _stop_one_lane(Desk(redis_client, relay, sandbox), stuck)
+
+
+async def _stop_one_lane(desk: Desk, stuck: str) -> None:
     blocked, free = Batch("stuck", ["stock.add"]), Batch("free")
     match stuck:
         case "at the vendor":
@@ -159,6 +165,22 @@ async def test_a_repeat_that_is_refused_because_the_first_one_landed_ends_applie
     assert len(desk.effects(batch.part("stock.remove"))) == 1
     assert len(desk.requests("stock/remove", batch.part("stock.remove"))) == 2
     await desk.assert_at_rest()
+
+
+async def test_a_commit_beyond_the_settle_time_is_noticed_and_held(desk: Desk) -> None:
+    batch = Batch("beyond", ["stock.add"])
+    for gate in ("first", "second"):
+        desk.sandbox.faults.add("gate", "stock/add", gate=gate)
+    first, behind = (await desk.submit_batch(batch))["stock.add"]
+
+    await desk.until_at_gate("second")
+    desk.sandbox.gates["first"].open()
+    await desk.sandbox.journal.until_effects(1)
+    desk.sandbox.gates["second"].open()
+
+    await desk.until_state(State.HELD, first)
+    assert "more than once" in (await desk.record(first)).reason
+    assert await desk.state(behind) is State.WAITING
 
 
 async def test_a_repeat_that_is_refused_for_good_ends_rejected_with_the_vendors_words(desk: Desk) -> None:

@@ -55,11 +55,13 @@ def judge(player: Player) -> Verdict:
     limits = requests.get(f"{control}/limits", timeout=15).json()
     verdict = Verdict(Counter(player.day.commands), repeats=player.record.repeats)
     verdict.not_applied += player.record.refused
-    _bookings(verdict, player.day.bookings, journal["effects"])
+    count_bookings(verdict, player.day.bookings, journal["effects"])
     with redis.Redis.from_url(player.stack.redis_url, decode_responses=True) as ledger:
-        _states(verdict, ledger, player.record.promised)
-        _order(verdict, ledger, journal["effects"])
-    _stock(verdict, player.day.bookings, state)
+        count_states(verdict, ledger, player.record.promised)
+        events: Any = ledger.xrange(f"{PREFIX}events")
+    accepted = [fields["key"] for _, fields in events if fields["state"] == "accepted"]
+    count_order(verdict, accepted, journal["effects"])
+    count_stock(verdict, player.day.bookings, state["on_hand"])
     verdict.over_limit += [f"{item['rule']} at request {item['request_seq']}" for item in limits["violations"]]
     verdict.faults_that_never_fired += [
         f"{fault['kind']} on {fault['operation']}" for fault in player.record.faults if not fault["fired"]
@@ -67,7 +69,7 @@ def judge(player: Player) -> Verdict:
     return verdict
 
 
-def _bookings(verdict: Verdict, planned: list[Booking], effects: list[dict[str, Any]]) -> None:
+def count_bookings(verdict: Verdict, planned: list[Booking], effects: list[dict[str, Any]]) -> None:
     """Compare the bookings themselves, without any help of the ledger."""
     wanted = Counter(planned)
     found = Counter(
@@ -83,7 +85,7 @@ def _bookings(verdict: Verdict, planned: list[Booking], effects: list[dict[str, 
     verdict.doubled += [f"marker {marker}" for marker, count in marks.items() if count > 1]
 
 
-def _states(verdict: Verdict, ledger: redis.Redis, promised: set[str]) -> None:
+def count_states(verdict: Verdict, ledger: redis.Redis, promised: set[str]) -> None:
     """Every promised command, and every child of one, must be applied."""
     keys = set(promised)
     for key in promised:
@@ -100,10 +102,8 @@ def _states(verdict: Verdict, ledger: redis.Redis, promised: set[str]) -> None:
             verdict.applied[str(kind)] += 1
 
 
-def _order(verdict: Verdict, ledger: redis.Redis, effects: list[dict[str, Any]]) -> None:
+def count_order(verdict: Verdict, accepted: list[str], effects: list[dict[str, Any]]) -> None:
     """On each part the vendor's entries must come in the order in which the commands were accepted."""
-    events: Any = ledger.xrange(f"{PREFIX}events")
-    accepted = [fields["key"] for _, fields in events if fields["state"] == "accepted"]
     position = {f"[cmd:{key}]": number for number, key in enumerate(accepted)}
     by_part: dict[str, list[int]] = defaultdict(list)
     for effect in effects:
@@ -114,13 +114,13 @@ def _order(verdict: Verdict, ledger: redis.Redis, effects: list[dict[str, Any]])
     ]
 
 
-def _stock(verdict: Verdict, planned: list[Booking], state: dict[str, Any]) -> None:
+def count_stock(verdict: Verdict, planned: list[Booking], on_hand: list[dict[str, Any]]) -> None:
     """Count the vendor's stock on hand against the stock of the morning and the plan."""
     expected = Counter({(entry["part"], entry["storage"]): entry["stock/quantity"] for entry in WAREHOUSE["stock"]})
     for booking in planned:
         expected[booking.part, booking.storage] += booking.quantity
     found = Counter(
-        {(NAMES[balance["part_id"]], NAMES[balance["storage_id"]]): balance["quantity"] for balance in state["on_hand"]}
+        {(NAMES[balance["part_id"]], NAMES[balance["storage_id"]]): balance["quantity"] for balance in on_hand}
     )
     for place in sorted({*expected, *found}):
         if expected[place] != found[place]:

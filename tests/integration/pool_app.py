@@ -202,11 +202,3 @@ async def ticks(path: str) -> None:
         with Path(path).open("ab") as file:  # noqa: ASYNC230 - a byte
             file.write(b".")
         await asyncio.sleep(0.05)
-
-
-@task("pool.slow_plain")
-def slow_plain(key: str) -> None:
-    import time
-    with redis.Redis.from_url(URL) as notes:
-        notes.hincrby("started", key, 1)
-    time.sleep(1)

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from tests.conftest import SharedValkey
 
 T = TypeVar("T")
-PARTS = ("part:a", "part:b", "part:c")
+PARTS = ("part:a", "part:b")
 ORDERS = ("order:x", "order:y")
+ENDS = (State.APPLIED, State.REJECTED, State.CANCELLED)
+OUTCOMES = (State.APPLIED, State.REJECTED, State.HELD, State.DELAYED, State.IN_DOUBT, State.SENDING)
 STARTED = (State.READY, State.SENDING, State.DELAYED, State.IN_DOUBT, State.HELD)
 
 
@@ -296,6 +298,47 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model.settle_lanes()
         return multiple(*one.children)
 
+    @rule(
+        target=keys,
+        number=st.integers(0, 9),
+        outcome=st.sampled_from(OUTCOMES),
+        parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=2),
+    )
+    def work(self, number: int, outcome: State, parts: list[str]) -> Any:
+        """Do what a worker does with something that can be claimed; random keys alone rarely get this far."""
+        claimable = [
+            key for key, one in self.model.commands.items() if self._expected(one) in (Verdict.FRESH, Verdict.IN_DOUBT)
+        ]
+        if not claimable:
+            return multiple()
+        key = claimable[number % len(claimable)]
+        self.claim(key)
+        one = self.model.commands[key]
+        if one.state is State.SENDING and one.lanes[0].startswith("order:") and one.parent is None:
+            return self.expand(key, parts)
+        match outcome:
+            case State.DELAYED:
+                self.delay(key, due=True, spent=True)
+            case State.IN_DOUBT:
+                self.doubt(key, due=True, failed=False)
+            case State.SENDING:
+                self.intent(key)
+            case _:
+                self.settle(key, outcome)
+        return multiple()
+
+    @rule(number=st.integers(0, 9), again=st.booleans())
+    def decide(self, number: int, *, again: bool) -> None:
+        """Do what a person does with a dead letter."""
+        dead = [
+            key
+            for key, one in self.model.commands.items()
+            if one.state in (State.REJECTED, State.HELD) and not one.closed
+        ]
+        if dead:
+            key = dead[number % len(dead)]
+            self.replay(key, None) if again else self.discard(key)
+
     # time
 
     @rule(key=keys)
@@ -384,31 +427,34 @@ class LedgerMachine(RuleBasedStateMachine):
 
     async def drain(self) -> None:
         """Go on as workers do, by hints and time alone: nothing may stay behind."""
-        for _ in range(1_000):
-            key = await self.desk.take_hint()
-            if key is None:
-                if not await self._pass_time():
-                    break
-                continue
-            owner, claim = await self.desk.claim(key)
-            if claim.record is not None:
-                await self.ledger.settle(key, owner, State.APPLIED)
-        states = {await self.desk.state(key) for key in self.model.commands}
-        assert states <= {State.APPLIED, State.REJECTED, State.CANCELLED}
+        # each round settles at least the first of what is left
+        for _ in range(len(self.model.commands) + 3):
+            left = await self._left()
+            if not left:
+                break
+            await self._pass_time(left)
+            while key := await self.desk.take_hint():
+                owner, claim = await self.desk.claim(key)
+                if claim.record is not None:
+                    await self.ledger.settle(key, owner, State.APPLIED)
+        assert not await self._left()
         check(await dump(self.client))
 
-    async def _pass_time(self) -> bool:
+    async def _left(self) -> dict[str, State]:
+        states = {key: await self.desk.state(key) for key in self.model.commands}
+        return {key: state for key, state in states.items() if state not in ENDS}
+
+    async def _pass_time(self, left: dict[str, State]) -> None:
         """Let every lease end, every due time come and every hint be missed; close what only a person can."""
-        left = False
-        for key in self.model.commands:
-            await self.desk.end_lease(key) if key in await self.desk.index("sending") else None
+        leased = await self.desk.index("sending")
+        for key, state in left.items():
+            if key in leased:
+                await self.desk.end_lease(key)
             await self.desk.come_due(key)
             await self.desk.age_hint(key)
-            if await self.desk.state(key) is State.HELD:
+            if state is State.HELD:
                 await self.ledger.discard(key, "a", "drained")
-            left = left or await self.desk.state(key) not in (State.APPLIED, State.REJECTED, State.CANCELLED)
         await self.ledger.promote()
-        return left
 
 
 def test_no_sequence_of_steps_loses_doubles_reorders_or_wedges_a_command(valkey: SharedValkey) -> None:

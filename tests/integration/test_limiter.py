@@ -637,7 +637,9 @@ async def test_a_change_of_policy_reaches_those_who_already_wait(make: MakeLimit
     await asyncio.wait_for(waiting, SOON_SECONDS)
 
 
-async def test_a_rate_taken_out_and_put_back_has_not_forgotten_its_grants(make: MakeLimiter) -> None:
+async def test_a_rate_taken_out_and_put_back_has_not_forgotten_its_grants(
+    make: MakeLimiter, redis_client: Redis
+) -> None:
     limiter = make(policy_of("1/1h+2"), max_wait_seconds=0.1)
     await use(limiter, "a")
     await use(limiter, "b")
@@ -646,6 +648,7 @@ async def test_a_rate_taken_out_and_put_back_has_not_forgotten_its_grants(make: 
     await use(limiter, "c")
     await limiter.configure(None)
 
+    assert await redis_client.pttl(f"{KEYS}rates") > 3_600_000  # nor will it soon
     assert (await refused(limiter)).reason == "rate limit"
 
 

@@ -2,100 +2,66 @@
 
 from __future__ import annotations
 
-import signal
 import threading
+import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
-from celery import Celery
 
-from tests.integration.pool_app import QUEUE
-from tests.integration.pool_harness import Server, Worker, until
+from tests.integration.pool_harness import STOCK_CONSUMER, Broker, Events, Worker, open_broker, until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.conftest import MakeValkey
 
 #: a warm shutdown may take this much longer than the calls that run
 SHUTDOWN_SECONDS = 2.0
+
+#: longer than the app's socket_timeout of 10 s, so that commands to the frozen broker fail
+FROZEN_SECONDS = 12.0
 
 #: a worker works again so soon after a frozen broker is back
 RECOVERY_SECONDS = 15.0
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    server.start()
-    yield server
-    server.close()
+def broker(make_valkey: MakeValkey) -> Iterator[Broker]:
+    with open_broker(make_valkey()) as broker:
+        yield broker
+
+
+class Launch(Protocol):
+    """Starts one more worker: `launch("-c", "10")`."""
+
+    def __call__(self, *options: str, env: dict[str, str] | None = None) -> Worker: ...
 
 
 @pytest.fixture
-def producer(server: Server) -> Iterator[Celery]:
-    """A stock Celery app that knows the names of the tasks and nothing else."""
-    app = Celery(broker=server.url, set_as_current=False)
-    app.conf.task_default_queue = QUEUE
-    yield app
-    app.close()
-
-
-@pytest.fixture
-def start(server: Server) -> Iterator[Callable[..., Worker]]:
+def launch(broker: Broker, tmp_path: Path) -> Iterator[Launch]:
     workers: list[Worker] = []
 
-    def start(*options: str, **settings: Any) -> Worker:
-        workers.append(Worker(server, f"worker{len(workers)}", *options, **settings))
-        return workers[-1]
+    def launch(*options: str, env: dict[str, str] | None = None) -> Worker:
+        workers.append(Worker(broker, tmp_path, f"worker{len(workers)}", *options, env=env or {}))
+        return workers[-1].launch()
 
-    yield start
+    yield launch
     for worker in workers:
-        worker.close()
+        worker.kill()
 
 
 @pytest.fixture
-def worker(start: Callable[..., Worker]) -> Worker:
-    return start("-c", "10", "-E").wait_ready()
+def worker(launch: Launch) -> Worker:
+    worker = launch("-c", "10", "-E")
+    worker.wait_ready()
+    return worker
 
 
-class Events:
-    """What Flower would see: every event since `with`, from a receiver in a thread."""
-
-    def __init__(self, app: Celery) -> None:
-        self._app = app
-        self.seen: list[dict[str, Any]] = []
-        self._thread = threading.Thread(target=self._capture)
-
-    def _capture(self) -> None:
-        with self._app.connection_for_read() as connection:
-            self._receiver = self._app.events.Receiver(connection, handlers={"*": self.seen.append})
-            self._receiver.capture(wakeup=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        until(lambda: self.of("worker-heartbeat"), "a heartbeat, so that the receiver listens")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._receiver.should_stop = True
-        self._thread.join()
-
-    def of(self, kind: str, task_id: str | None = None) -> list[dict[str, Any]]:
-        return [event for event in list(self.seen) if event["type"] == kind and event.get("uuid") in {task_id, None}]
-
-    def until(self, kind: str, task_id: str) -> dict[str, Any]:
-        return until(lambda: self.of(kind, task_id), f"{kind} of {task_id}")[0]
-
-
-def settled(server: Server) -> bool:
-    """Return whether no message is queued or unacked."""
-    return not server.client.llen(QUEUE) and not server.client.hlen("unacked")
-
-
-def test_flower_sees_a_task_from_received_to_succeeded_with_its_real_runtime(worker: Worker, producer: Celery) -> None:
-    with Events(producer) as events:
-        producer.send_task("pool.call", args=("a", 0.2), task_id="good")
+def test_flower_sees_a_task_from_received_to_succeeded_with_its_real_runtime(worker: Worker, broker: Broker) -> None:
+    with Events(broker.producer) as events:
+        broker.send("call", "a", 0.2, task_id="good")
         ended = events.until("task-succeeded", "good")
 
         kinds = [event["type"] for event in events.seen if event.get("uuid") == "good"]
@@ -105,199 +71,195 @@ def test_flower_sees_a_task_from_received_to_succeeded_with_its_real_runtime(wor
         assert events.of("task-received", "good")[0]["name"] == "pool.call"
 
 
-def test_flower_sees_why_a_task_failed(worker: Worker, producer: Celery, server: Server) -> None:
-    with Events(producer) as events:
-        producer.send_task("pool.fail", args=("a",), task_id="bad")
+def test_flower_sees_why_a_task_failed(worker: Worker, broker: Broker) -> None:
+    with Events(broker.producer) as events:
+        broker.send("fail", "a", task_id="bad")
         failed = events.until("task-failed", "bad")
 
         assert failed["exception"] == "ValueError('refused a')"
         assert "pool_app.py" in failed["traceback"]
-    until(lambda: settled(server), "the failed task is acked")
+    until(lambda: broker.settled, "the failed task is acked")
 
 
-def test_inspect_shows_what_runs_and_the_size_of_the_pool(worker: Worker, producer: Celery, server: Server) -> None:
+def test_inspect_shows_what_runs_and_the_size_of_the_pool(worker: Worker, broker: Broker) -> None:
     for number in range(3):
-        producer.send_task("pool.until_stopping", args=(str(number),), task_id=f"job{number}")
-    until(lambda: server.client.hlen("started") == 3, "three run")
+        broker.send("until_stopping", str(number), task_id=f"job{number}")
+    until(lambda: broker.count("started") == 3, "three run")
 
-    inspect = producer.control.inspect([worker.name], timeout=10)
-    assert {job["id"] for job in inspect.active()[worker.name]} == {"job0", "job1", "job2"}
-    pool = inspect.stats()[worker.name]["pool"]
+    inspect = broker.producer.control.inspect([worker.host], timeout=10)
+    assert {job["id"] for job in inspect.active()[worker.host]} == {"job0", "job1", "job2"}
+    pool = inspect.stats()[worker.host]["pool"]
     assert pool["implementation"] == "workers.pool:AsyncioPool"
     assert (pool["max-concurrency"], pool["running"], pool["waiting"]) == (10, 3, 0)
 
 
-def test_the_pool_grows_and_shrinks_on_command(start: Callable[..., Worker], producer: Celery, server: Server) -> None:
-    worker = start("-c", "2").wait_ready()
+def test_the_pool_grows_and_shrinks_on_command(launch: Launch, broker: Broker) -> None:
+    worker = launch("-c", "2")
     for number in range(4):
-        producer.send_task("pool.until_stopping", args=(str(number),))
-    until(lambda: server.client.hlen("started") == 2, "as many run as the pool allows")
-    inspect = producer.control.inspect([worker.name], timeout=10)
-    assert len(inspect.active()[worker.name]) == 2
+        broker.send("until_stopping", str(number))
+    until(lambda: broker.count("started") == 2, "as many run as the pool allows")
+    inspect = broker.producer.control.inspect([worker.host], timeout=10)
+    assert len(inspect.active()[worker.host]) == 2
 
-    producer.control.pool_grow(2, destination=[worker.name])
-    until(lambda: server.client.hlen("started") == 4, "the pool has grown")
+    broker.producer.control.pool_grow(2, destination=[worker.host])
+    until(lambda: broker.count("started") == 4, "the pool has grown")
 
-    producer.control.pool_shrink(3, destination=[worker.name])
-    until(lambda: inspect.stats()[worker.name]["pool"]["max-concurrency"] == 1, "the pool has shrunk")
-    refused = producer.control.pool_shrink(1, destination=[worker.name], reply=True, timeout=10)
+    broker.producer.control.pool_shrink(3, destination=[worker.host])
+    until(lambda: inspect.stats()[worker.host]["pool"]["max-concurrency"] == 1, "the pool has shrunk")
+    refused = broker.producer.control.pool_shrink(1, destination=[worker.host], reply=True, timeout=10)
     assert "cannot be smaller than 1" in str(refused)
 
 
-def test_each_coroutine_sees_its_own_request(worker: Worker, producer: Celery, server: Server) -> None:
+def test_each_coroutine_sees_its_own_request(worker: Worker, broker: Broker) -> None:
     for number in range(10):
-        producer.send_task("pool.request", kwargs={"key": f"k{number}"}, task_id=f"id{number}")
-    until(lambda: server.client.hlen("seen") == 10, "all have looked")
+        broker.send("request", kwargs={"key": f"k{number}"}, task_id=f"id{number}")
+    until(lambda: broker.count("seen") == 10, "all have looked")
 
-    seen = server.client.hgetall("seen")
+    seen = broker.notes("seen")
     assert seen == {f"k{number}": f"id{number},id{number},k{number}" for number in range(10)}
 
 
 @pytest.mark.parametrize("name", ["exits", "child_exits", "unpicklable_error", "unpicklable_result", "out_of_memory"])
-def test_no_outcome_of_a_task_ends_the_loop(name: str, worker: Worker, producer: Celery, server: Server) -> None:
-    producer.send_task(f"pool.{name}", args=("odd",))
-    producer.send_task("pool.call", args=("good",))
+def test_no_outcome_of_a_task_ends_the_loop(name: str, worker: Worker, broker: Broker) -> None:
+    broker.send(name, "odd")
+    broker.send("call", "good")
 
-    until(lambda: server.client.hget("ended", "good"), "the next task runs")
-    until(lambda: settled(server), "both are acked")
+    until(lambda: broker.noted("ended", "good"), "the next task runs")
+    until(lambda: broker.settled, "both are acked")
     assert worker.stop() == 0
 
 
-def test_a_plain_task_runs_beside_coroutines(worker: Worker, producer: Celery, server: Server) -> None:
-    with Events(producer) as events:
-        producer.send_task("pool.plain", args=("p",), task_id="plain")
+def test_a_plain_task_runs_beside_coroutines(worker: Worker, broker: Broker) -> None:
+    with Events(broker.producer) as events:
+        broker.send("plain", "p", task_id="plain")
         assert events.until("task-succeeded", "plain")["result"] == "'p'"
-    assert server.client.hget("ended", "p") == "1"
+    assert broker.notes("ended") == {"p": "1"}
 
 
-def test_revoke_with_terminate_cancels_a_running_coroutine(worker: Worker, producer: Celery, server: Server) -> None:
-    with Events(producer) as events:
-        producer.send_task("pool.cancelled", args=("a",), task_id="unwanted")
-        until(lambda: server.client.hget("started", "a"), "it runs")
-        producer.control.revoke("unwanted", terminate=True)
+def test_revoke_with_terminate_cancels_a_running_coroutine(worker: Worker, broker: Broker) -> None:
+    with Events(broker.producer) as events:
+        broker.send("cancelled", "a", task_id="unwanted")
+        until(lambda: broker.noted("started", "a"), "it runs")
+        broker.producer.control.revoke("unwanted", terminate=True)
 
         events.until("task-revoked", "unwanted")
-        until(lambda: server.client.hget("error", "a") == "CancelledError", "it is cancelled")
-        until(lambda: settled(server), "it is acked")
+        until(lambda: broker.notes("error") == {"a": "CancelledError"}, "it is cancelled")
+        until(lambda: broker.settled, "it is acked")
         assert not events.of("task-failed", "unwanted")
 
 
-def test_a_task_revoked_before_it_comes_never_runs(worker: Worker, producer: Celery, server: Server) -> None:
-    producer.control.revoke("unwanted", reply=True, timeout=10, destination=[worker.name])
-    with Events(producer) as events:
-        producer.send_task("pool.call", args=("a",), task_id="unwanted")
+def test_a_task_revoked_before_it_comes_never_runs(worker: Worker, broker: Broker) -> None:
+    broker.producer.control.revoke("unwanted", reply=True, timeout=10, destination=[worker.host])
+    with Events(broker.producer) as events:
+        broker.send("call", "a", task_id="unwanted")
         events.until("task-revoked", "unwanted")
-    until(lambda: settled(server), "it is acked")
-    assert not server.client.exists("started")
+    until(lambda: broker.settled, "it is acked")
+    assert not broker.client.exists("started")
 
 
-def test_a_soft_time_limit_is_raised_inside_the_coroutine(worker: Worker, producer: Celery, server: Server) -> None:
-    with Events(producer) as events:
-        producer.send_task("pool.survives_soft_limit", args=("a",), task_id="slow", soft_time_limit=0.3)
+def test_a_soft_time_limit_is_raised_inside_the_coroutine(worker: Worker, broker: Broker) -> None:
+    with Events(broker.producer) as events:
+        broker.send("survives_soft_limit", "a", task_id="slow", soft_time_limit=0.3)
         events.until("task-succeeded", "slow")
-    assert server.client.hget("ended", "a") == "1"
-    assert "Soft time limit (0.3s) exceeded" in worker.text
+    assert broker.notes("ended") == {"a": "1"}
+    assert "Soft time limit (0.3s) exceeded" in worker.output()
 
 
-def test_a_hard_time_limit_cancels_the_coroutine_and_fails_the_task(
-    worker: Worker, producer: Celery, server: Server
-) -> None:
-    with Events(producer) as events:
-        producer.send_task("pool.cancelled", args=("a",), task_id="slow", time_limit=0.3)
+def test_a_hard_time_limit_cancels_the_coroutine_and_fails_the_task(worker: Worker, broker: Broker) -> None:
+    with Events(broker.producer) as events:
+        broker.send("cancelled", "a", task_id="slow", time_limit=0.3)
         assert "TimeLimitExceeded(0.3,)" in events.until("task-failed", "slow")["traceback"]
-        until(lambda: server.client.hget("error", "a") == "CancelledError", "it is cancelled")
-    until(lambda: settled(server), "it is acked")
+        until(lambda: broker.notes("error") == {"a": "CancelledError"}, "it is cancelled")
+    until(lambda: broker.settled, "it is acked")
 
 
-def test_a_coroutine_can_wait_for_the_worker_to_stop(worker: Worker, producer: Celery, server: Server) -> None:
-    producer.send_task("pool.until_stopping", args=("a",))
-    until(lambda: server.client.hget("started", "a"), "it runs")
+def test_a_coroutine_can_wait_for_the_worker_to_stop(worker: Worker, broker: Broker) -> None:
+    broker.send("until_stopping", "a")
+    until(lambda: broker.noted("started", "a"), "it runs")
 
     assert worker.stop() == 0
-    assert server.client.hget("ended", "a") == "1"
-    assert settled(server)
-    assert server.client.lrange("lifespan", 0, -1) == ["left"]
+    assert broker.notes("ended") == {"a": "1"}
+    assert broker.settled
+    assert broker.client.lrange("lifespan", 0, -1) == ["left"]
 
 
-def test_a_worker_whose_lifespan_cannot_be_entered_exits_with_status_1(start: Callable[..., Worker]) -> None:
-    worker = start(env={"POOL_TEST_LIFESPAN": "fails"})
-    assert worker.process.wait(30) == 1
-    assert "its lifespan could not be entered" in worker.text
-    assert "no such vendor" in worker.text
+def test_a_worker_whose_lifespan_cannot_be_entered_exits_with_status_1(launch: Launch) -> None:
+    worker = launch(env={"POOL_TEST_LIFESPAN": "fails"})
+    assert worker.wait() == 1
+    assert "its lifespan could not be entered" in worker.output()
+    assert "no such vendor" in worker.output()
 
 
-def test_the_pool_can_be_chosen_by_celerys_environment_variable(
-    start: Callable[..., Worker], producer: Celery, server: Server
-) -> None:
+def test_the_pool_can_be_chosen_by_celerys_environment_variable(launch: Launch, broker: Broker) -> None:
     env = {"CELERY_CUSTOM_WORKER_POOL": "workers.pool:AsyncioPool"}
-    start("-P", "custom", env=env).wait_ready()
-    producer.send_task("pool.call", args=("a",))
-    until(lambda: server.client.hget("ended", "a"), "it runs")
+    launch("-P", "custom", env=env)
+    broker.send("call", "a")
+    until(lambda: broker.noted("ended", "a"), "it runs")
 
 
-def test_a_stock_worker_serves_plain_tasks_of_the_same_queue(
-    worker: Worker, start: Callable[..., Worker], producer: Celery, server: Server
-) -> None:
-    stock = start("-P", "threads", "-c", "4", env={"POOL_TEST_CONSUMER": "celery.worker.consumer:Consumer"})
+def test_a_stock_worker_serves_plain_tasks_of_the_same_queue(worker: Worker, launch: Launch, broker: Broker) -> None:
+    stock = launch("-P", "threads", "-c", "4", env=STOCK_CONSUMER)
     stock.wait_ready()
     keys = [str(number) for number in range(60)]
     for key in keys:
-        producer.send_task("pool.plain", args=(key,))
+        broker.send("plain", key)
 
-    until(lambda: server.client.hlen("ended") == len(keys) and settled(server), "all have run")
-    assert server.client.hgetall("started") == dict.fromkeys(keys, "1")
-    assert all("pool.plain" in each.text for each in (worker, stock))
+    until(lambda: broker.count("ended") == len(keys) and broker.settled, "all have run")
+    assert broker.notes("started") == dict.fromkeys(keys, "1")
+
+    worker.stop()
+    broker.send("plain", "last")
+    until(lambda: broker.noted("ended", "last") and broker.settled, "the stock worker runs it")
 
 
-def test_a_cold_shutdown_cancels_what_runs_and_leaves_it_in_the_queue(
-    worker: Worker, producer: Celery, server: Server
-) -> None:
+def test_a_cold_shutdown_cancels_what_runs_and_leaves_it_in_the_queue(worker: Worker, broker: Broker) -> None:
     for number in range(5):
-        producer.send_task("pool.cancelled", args=(f"a{number}",))
-    producer.send_task("pool.stubborn", args=("b",))
-    until(lambda: server.client.hlen("started") == 6, "all run")
+        broker.send("cancelled", f"a{number}")
+    broker.send("stubborn", "b")
+    until(lambda: broker.count("started") == 6, "all run")
 
-    worker.stop(signal.SIGQUIT)
-    assert server.client.llen(QUEUE) == 6
-    assert not server.client.hlen("unacked")
-    assert server.client.hgetall("error") == {f"a{number}": "CancelledError" for number in range(5)}
-    assert server.client.lrange("lifespan", 0, -1) == ["left"]
-
-
-def test_a_warm_shutdown_that_takes_too_long_can_be_made_cold(worker: Worker, producer: Celery, server: Server) -> None:
-    producer.send_task("pool.cancelled", args=("endless",))
-    producer.send_task("pool.call", args=("short", 0.5))
-    until(lambda: server.client.hlen("started") == 2, "both run")
-
-    worker.process.send_signal(signal.SIGTERM)
-    until(lambda: server.client.hget("ended", "short"), "the short one ends")
-    until(lambda: server.client.hlen("unacked") == 1, "and is acked although the other runs on")
-    assert worker.process.poll() is None
-
-    worker.stop(signal.SIGQUIT)
-    assert server.client.llen(QUEUE) == 1
-    assert server.client.hget("error", "endless") == "CancelledError"
+    worker.quit()
+    worker.wait()
+    assert broker.queued == 6
+    assert not broker.unacked
+    assert broker.notes("error") == {f"a{number}": "CancelledError" for number in range(5)}
+    assert broker.client.lrange("lifespan", 0, -1) == ["left"]
 
 
-def test_a_cold_shutdown_under_load_loses_nothing(
-    start: Callable[..., Worker], producer: Celery, server: Server
-) -> None:
-    keys = [str(number) for number in range(300)]
-    for key in keys:
-        producer.send_task("pool.call", args=(key, 0.05))
-    for round_ in range(3):
-        worker = start("-c", "20").wait_ready()
-        until(lambda round_=round_: server.client.hlen("ended") > round_ * 50, "some have run")  # type: ignore[misc]
-        worker.stop(signal.SIGQUIT)
-    start("-c", "20").wait_ready()
+def test_a_warm_shutdown_that_takes_too_long_can_be_made_cold(worker: Worker, broker: Broker) -> None:
+    broker.send("cancelled", "endless")
+    broker.send("call", "short", 0.5)
+    until(lambda: broker.count("started") == 2, "both run")
 
-    until(lambda: server.client.hlen("ended") == len(keys) and settled(server), "all have run")
+    worker.terminate()
+    until(lambda: broker.noted("ended", "short"), "the short one ends")
+    until(lambda: broker.unacked == 1, "and is acked although the other runs on")
+    assert worker.running
+
+    worker.quit()
+    worker.wait()
+    assert broker.queued == 1
+    assert broker.notes("error") == {"endless": "CancelledError"}
 
 
 @pytest.mark.slow
-def test_forty_warm_shutdowns_under_load_lose_nothing_and_run_nothing_twice(
-    start: Callable[..., Worker], producer: Celery, server: Server
-) -> None:
+def test_a_cold_shutdown_under_load_loses_nothing(launch: Launch, broker: Broker) -> None:
+    keys = [str(number) for number in range(300)]
+    for key in keys:
+        broker.send("call", key, 0.05)
+    for round_ in range(3):
+        worker = launch("-c", "20")
+        until(lambda round_=round_: broker.count("ended") > round_ * 50, "some have run")  # type: ignore[misc]
+        worker.quit()
+        worker.wait()
+    launch("-c", "20")
+
+    until(lambda: broker.count("ended") == len(keys) and broker.settled, "all have run")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_forty_warm_shutdowns_under_load_lose_nothing_and_run_nothing_twice(launch: Launch, broker: Broker) -> None:
     longest_call_seconds = 0.3
     sent = 0
     enough = threading.Event()
@@ -305,73 +267,70 @@ def test_forty_warm_shutdowns_under_load_lose_nothing_and_run_nothing_twice(
     def load() -> None:
         nonlocal sent
         while not enough.wait(0.01):
-            producer.send_task("pool.call", args=(str(sent), 0.1 + sent % 10 * 0.02))
+            broker.send("call", str(sent), 0.1 + sent % 10 * 0.02)
             sent += 1
 
     thread = threading.Thread(target=load)
     thread.start()
     try:
-        workers = deque(start("-c", "20") for _ in range(3))
+        workers = deque(launch("-c", "20") for _ in range(3))
         for _ in range(40):
-            worker = workers.popleft().wait_ready()
-            workers.append(start("-c", "20"))
-            before = int(server.client.hlen("started"))
-            until(lambda before=before: server.client.hlen("started") > before, "load goes on")  # type: ignore[misc]
+            worker = workers.popleft()
+            worker.wait_ready()
+            workers.append(launch("-c", "20"))
+            before = broker.count("started")
+            until(lambda before=before: broker.count("started") > before, "load goes on")  # type: ignore[misc]
             assert worker.stop(seconds=longest_call_seconds + SHUTDOWN_SECONDS) == 0
     finally:
         enough.set()
         thread.join()
 
-    until(lambda: server.client.hlen("ended") == sent and settled(server), "all have run")
+    until(lambda: broker.count("ended") == sent and broker.settled, "all have run")
     once = {str(number): "1" for number in range(sent)}
-    assert server.client.hgetall("started") == once
-    assert server.client.hgetall("ended") == once
+    assert broker.notes("started") == once
+    assert broker.notes("ended") == once
 
 
 @pytest.mark.slow
-def test_a_worker_goes_on_after_the_server_was_killed_and_restarted(
-    worker: Worker, producer: Celery, server: Server
-) -> None:
-    producer.send_task("pool.call", args=("before", 3))
-    until(lambda: server.client.hget("started", "before"), "it runs")
+def test_a_worker_goes_on_after_the_server_was_killed_and_restarted(worker: Worker, broker: Broker) -> None:
+    broker.send("call", "before", 3)
+    until(lambda: broker.noted("started", "before"), "it runs")
 
-    server.kill()
-    until(lambda: "Connection to broker lost" in worker.text, "the worker notices")
-    server.start()
+    broker.server.kill()
+    until(lambda: "Connection to broker lost" in worker.output(), "the worker notices")
+    broker.server.start()
 
-    producer.send_task("pool.call", args=("after",))
-    until(lambda: server.client.hget("ended", "after"), "the worker takes new messages")
-    until(lambda: server.client.hget("ended", "before"), "what ran then has run")
-    until(lambda: settled(server), "all are acked")
+    broker.send("call", "after")
+    until(lambda: broker.noted("ended", "after"), "the worker takes new messages")
+    until(lambda: broker.noted("ended", "before"), "what ran then has run")
+    until(lambda: broker.settled, "all are acked")
     assert worker.stop() == 0
 
 
 @pytest.mark.slow
-def test_a_worker_works_again_soon_after_the_server_was_frozen(
-    worker: Worker, producer: Celery, server: Server
-) -> None:
-    server.signal(signal.SIGSTOP)
-    until(lambda: "Connection to broker lost" in worker.text, "the worker notices")
-    server.signal(signal.SIGCONT)
+def test_a_worker_works_again_soon_after_the_server_was_frozen(worker: Worker, broker: Broker) -> None:
+    broker.send("call", "during", 1)
+    until(lambda: broker.noted("started", "during"), "it runs")
+    broker.server.stop_signal()
+    time.sleep(FROZEN_SECONDS)  # the fault itself, not a wait for something
+    broker.server.cont()
 
-    until(server.answers, "the server is back")
-    producer.send_task("pool.call", args=("after",))
-    until(lambda: server.client.hget("ended", "after"), "the worker takes new messages", RECOVERY_SECONDS)
+    broker.send("call", "after")
+    until(lambda: broker.noted("ended", "after"), "the worker takes new messages", RECOVERY_SECONDS)
+    until(lambda: broker.settled, "all are acked")
 
 
 @pytest.mark.slow
-def test_a_coroutine_runs_on_while_the_broker_is_frozen(
-    worker: Worker, producer: Celery, server: Server, tmp_path: Path
-) -> None:
+def test_a_coroutine_runs_on_while_the_broker_is_frozen(worker: Worker, broker: Broker, tmp_path: Path) -> None:
     ticks = tmp_path / "ticks"
-    producer.send_task("pool.ticks", args=(str(ticks),))
+    broker.send("ticks", str(ticks))
     until(ticks.exists, "it runs")
 
-    server.signal(signal.SIGSTOP)
+    broker.server.stop_signal()
     try:
         # five seconds of ticks: the heartbeat event, every two, has blocked the hub thread by then
         before = ticks.stat().st_size
         until(lambda: ticks.stat().st_size > before + 100, "it goes on")
-        assert "Connection to broker lost" not in worker.text
+        assert "Connection to broker lost" not in worker.output()
     finally:
-        server.signal(signal.SIGCONT)
+        broker.server.cont()

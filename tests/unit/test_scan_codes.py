@@ -85,6 +85,8 @@ def test_an_instruction_is_read_in_any_case(raw: str) -> None:
         ("]E04006381333931", "article number"),
         ("4006381333931", "is no quantity"),
         (str(MAX_QUANTITY + 1), "is no quantity"),
+        ("01040063813339311012345678", "article number"),  # GS1: 26 digits, never taken for an id
+        ("12345678901234567890123456", "is no quantity"),
         ("Q0", "is no quantity"),
         ("9" * 4_000, "is no quantity"),
         ("1.5", "not a code"),

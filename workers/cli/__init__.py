@@ -12,7 +12,7 @@ from workers.cli.status import check, status
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(name="stockrelay", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--check",
     is_flag=True,

@@ -98,8 +98,9 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
 async def replay(relay: Relay, key: str, *, edits: tuple[tuple[str, str], ...], by: str) -> None:
     """Run a dead letter again, corrected if need be.
 
-    It keeps its key, and the original stays on record. The worker looks for the command's marker at the vendor first: what is there already is settled as applied and not
-    sent again. A held command goes on in its place of the lane, a rejected or corrected one joins at the end.
+    It keeps its key, and the original stays on record. The worker looks for the command's marker at the vendor first:
+    what is there already is settled as applied and not sent again. A held command goes on in its place of the lane, a
+    rejected or corrected one joins at the end.
 
     VALUE is text where the field takes text, JSON where it does not (5, true, {"name": "B7"}); null takes the field
     out. A corrected command is checked like a new one. When and where the event was seen cannot be changed.

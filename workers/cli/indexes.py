@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from tasks.ledger import prefix_of
-from tasks.records import State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -16,10 +13,30 @@ if TYPE_CHECKING:
 
     from tasks.records import CommandRecord
 
-#: Commands that a worker may take, has taken, or is to look at again.
-_OPEN_INDEXES: Final = ("ready", "sending", "delayed", "doubt")
-#: Keys looked at in one call while a prefix is searched: a few hundred microseconds of the server's time.
-_SCAN_KEYS: Final = 1_000
+#: Commands that a worker may take, has taken, or is to look at again; and those that others may wait behind.
+_OPEN_INDEXES: Final = ("ready", "sending", "delayed", "doubt", "dead")
+#: Keys looked at in one call: about a millisecond of the server's time, which every worker shares.
+_PAGE_KEYS: Final = 1_000
+#: prefix, index, cursor, keys a page -> next cursor, key or "", when it was accepted. Reads only.
+_OLDEST_OF_PAGE: Final = """
+local prefix, index = ARGV[1], ARGV[2]
+local oldest, oldest_ms = '', math.huge
+local function consider(key)
+  local accepted_ms = tonumber(key and redis.call('HGET', prefix .. 'cmd:' .. key, 'accepted_ms') or nil)
+  if accepted_ms and accepted_ms < oldest_ms then oldest, oldest_ms = key, accepted_ms end
+end
+local page = redis.call('ZSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])
+for i = 1, #page[2], 2 do
+  local key = page[2][i]
+  if index ~= 'dead' then consider(key)
+  elseif redis.call('HGET', prefix .. 'cmd:' .. key, 'state') == 'held' then
+    for _, lane in ipairs(cjson.decode(redis.call('HGET', prefix .. 'cmd:' .. key, 'lanes') or '[]')) do
+      consider(redis.call('LINDEX', prefix .. 'lane:' .. lane, 1))
+    end
+  end
+end
+return {page[1], oldest, oldest == '' and '' or string.format('%.0f', oldest_ms)}
+"""
 
 
 class Indexes:
@@ -27,6 +44,7 @@ class Indexes:
 
     def __init__(self, redis: Redis, vendor: str) -> None:
         self._redis = redis
+        self._oldest_of_page = redis.register_script(_OLDEST_OF_PAGE)
         self._prefix = prefix_of(vendor)
 
     async def dead_count(self) -> int:
@@ -41,35 +59,18 @@ class Indexes:
         """Name the command that was accepted first of those that are neither finished nor dead letters.
 
         Waiting ones are behind an older one in their lane, so only those right behind a held one are looked at.
-        Parents are left out, since their children are the work. One pass over what is open, nothing is kept.
+        Parents are left out, since their children are the work. Looks at all that is open, page by page.
         """
-        candidates = await self._first_of_each_index() + await self._first_behind_held()
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in candidates:
-                pipe.hget(self._prefix + "cmd:" + key, "accepted_ms")
-            accepted: list[str | None] = await pipe.execute()
-        ages = [(int(at), key) for at, key in zip(accepted, candidates, strict=True) if at is not None]
-        return min(ages)[1] if ages else None
-
-    async def _first_of_each_index(self) -> list[str]:
-        by = self._prefix + "cmd:*->accepted_ms"
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for index in _OPEN_INDEXES:
-                pipe.sort_ro(self._prefix + index, start=0, num=1, by=by)
-            found: list[list[str]] = await pipe.execute()
-        return [key for keys in found for key in keys]
-
-    async def _first_behind_held(self) -> list[str]:
-        fields = [self._prefix + "cmd:*->state", self._prefix + "cmd:*->lanes"]
-        answer: Any = await cast("Awaitable[Any]", self._redis.sort_ro(self._prefix + "dead", by="nosort", get=fields))
-        held = (
-            json.loads(lanes) for state, lanes in zip(answer[::2], answer[1::2], strict=True) if state == State.HELD
-        )
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for lane in itertools.chain.from_iterable(held):
-                pipe.lindex(self._prefix + "lane:" + lane, 1)
-            found: list[str | None] = await pipe.execute()
-        return [key for key in found if key is not None]
+        found: list[tuple[int, str]] = []
+        for index in _OPEN_INDEXES:
+            cursor = -1
+            while cursor != 0:
+                arguments = (self._prefix, index, max(cursor, 0), _PAGE_KEYS)
+                cursor_text, key, accepted_ms = await self._oldest_of_page(keys=[self._prefix + index], args=arguments)
+                cursor = int(cursor_text)
+                if key:
+                    found.append((int(accepted_ms), key))
+        return min(found)[1] if found else None
 
     async def ahead_of(self, record: CommandRecord) -> tuple[str, ...]:
         """Name the commands at the head of the lanes in which this one waits."""
@@ -83,7 +84,7 @@ class Indexes:
     async def keys_starting(self, start: str) -> list[str]:
         """Find the keys that begin so; looks at every key of the server once."""
         begin = self._prefix + "cmd:"
-        found = self._redis.scan_iter(match=f"{begin}{start}*", count=_SCAN_KEYS)
+        found = self._redis.scan_iter(match=f"{begin}{start}*", count=_PAGE_KEYS)
         return sorted({cast("str", key).removeprefix(begin) async for key in found})
 
 

@@ -70,7 +70,7 @@ def print_story(told: Story, *, in_json: bool) -> None:
 async def cancel(relay: Relay, key: str, *, by: str) -> None:
     """Take back a command that no worker has begun.
 
-    Its lane goes on without it. A command that may have reached the vendor cannot be taken back: send the opposite movement instead.
+    Its lane goes on without it. What may have reached the vendor cannot be taken back: send the opposite movement.
     """
     record = await relay.locate(key)
     if record.total:

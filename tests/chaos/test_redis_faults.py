@@ -1,0 +1,147 @@
+"""Redis restarted, frozen, or cut off during any step of a command, and Celery's deliveries lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from tasks.envelope import queue_of
+from tasks.records import State
+from tests.chaos.batch import EXPANDING, KINDS, WRITING, Batch
+from tests.chaos.books import VENDOR, eventually
+from tests.chaos.scene import LEASE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.chaos.books import Keys
+    from tests.chaos.scene import Scene
+    from tests.process import Process
+
+pytestmark = pytest.mark.slow
+
+#: Kinds whose first command writes itself.
+PLAIN = tuple(kind for kind in WRITING if not kind.startswith("order."))
+STEPS = ("before-image", "write", "proof", "look-up")
+
+
+def _restart(scene: Scene) -> None:
+    scene.stack.restart_valkey()
+
+
+def _cut(scene: Scene) -> None:
+    with redis.Redis.from_url(scene.stack.redis_url) as client:
+        assert client.client_kill_filter(_type="normal", skipme=True) > 1
+
+
+def _gate(scene: Scene, step: str, batch: Batch) -> int:
+    """Stop every command of the batch in this step at the vendor's gate; returns how many will come there."""
+    if step == "write":
+        scene.fault_writes("gate", batch, gate=batch.name)
+        return len(batch.writing)
+    if step == "look-up":
+        scene.fault_writes("accept_then_drop", batch)
+    for kind in batch.writing:
+        scene.fault("gate", "part/get", match=batch.part(kind), gate=batch.name, skip=int(step != "before-image"))
+    if step == "before-image":
+        scene.fault("gate", "order/get", match=batch.order(EXPANDING), gate=batch.name)
+        return len(batch.writing) + 1
+    return len(batch.writing)
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("harm", [_restart, _cut])
+async def test_redis_going_away_during_a_step_leaves_each_command_applied_once(
+    scene: Scene, step: str, harm: Callable[[Scene], None]
+) -> None:
+    batch = Batch(f"redis-{harm.__name__}-{step}")
+    at_gate = _gate(scene, step, batch)
+    worker = scene.worker()
+    keys = await scene.submit_batch(batch)
+    await scene.until_at_gate(batch.name, at_gate)
+
+    harm(scene)
+    scene.open_gate(batch.name)
+
+    await scene.assert_each_once_in_order(batch, keys)
+    assert worker.running
+
+
+@pytest.mark.parametrize("frozen_seconds", [LEASE_SECONDS + 1, 6.5], ids=["beyond the lease", "beyond the timeouts"])
+async def test_a_frozen_redis_leaves_each_command_applied_once(scene: Scene, frozen_seconds: float) -> None:
+    batch = Batch(f"frozen-{frozen_seconds:g}")
+    at_gate = _gate(scene, "write", batch)
+    worker = scene.worker()
+    keys = await scene.submit_batch(batch)
+    await scene.until_at_gate(batch.name, at_gate)
+
+    scene.stack.valkey.stop_signal()
+    scene.open_gate(batch.name)
+    await asyncio.sleep(frozen_seconds)  # the passing of time is the fault itself
+    scene.stack.valkey.cont()
+
+    await scene.assert_each_once_in_order(batch, keys)
+    assert worker.running
+
+
+def _deliveries(key: str, *workers: Process) -> int:
+    return sum(worker.output().count(f"[{key}] received") for worker in workers)
+
+
+def _impatient_worker(scene: Scene) -> Process:
+    """Start a worker whose broker restores a delivery that was not acknowledged for a second."""
+    return scene.worker(module="tests.chaos.breaking_worker", CHAOS_VISIBILITY_SECONDS="1")
+
+
+def _firsts(keys: Keys, kinds: tuple[str, ...]) -> list[str]:
+    return [first for kind, (first, _) in keys.items() if kind in kinds]
+
+
+async def test_deliveries_restored_while_their_commands_run_do_nothing(scene: Scene) -> None:
+    batch = Batch("visibility", PLAIN)
+    at_gate = _gate(scene, "write", batch)
+    workers = [_impatient_worker(scene), _impatient_worker(scene)]
+    keys = await scene.submit_batch(batch)
+    await scene.until_at_gate(batch.name, at_gate)
+
+    running = _firsts(keys, PLAIN)
+    await eventually(lambda: all(_deliveries(key, *workers) > 1 for key in running), "each is delivered again")
+    scene.open_gate(batch.name)
+
+    await scene.assert_each_once_in_order(batch, keys)
+
+
+async def test_deliveries_of_a_killed_worker_restored_after_their_end_do_nothing(scene: Scene) -> None:
+    batch = Batch("restored")
+    killed = scene.breaking_worker("before ack", batch, KINDS)
+    keys = await scene.submit_batch(batch)
+    assert killed.wait() == -signal.SIGKILL
+    unacked = await scene.redis.hvals("unacked")
+    ended = _firsts(keys, PLAIN)
+    assert {await scene.state(key) for key in ended} == {State.APPLIED}
+    assert all(any(key in message for message in unacked) for key in ended)
+
+    worker = _impatient_worker(scene)
+
+    await eventually(lambda: all(_deliveries(key, worker) for key in ended), "each is delivered again")
+    await scene.assert_each_once_in_order(batch, keys)
+    await eventually(lambda: _is_empty(scene), "the broker has nothing left")
+
+
+async def _is_empty(scene: Scene) -> bool:
+    return not (await scene.redis.hlen("unacked") or await scene.redis.llen(queue_of(VENDOR)))
+
+
+async def test_hints_deleted_from_the_queue_are_published_again(scene: Scene) -> None:
+    batch = Batch("hints")
+    keys = await scene.submit_batch(batch)
+    assert await scene.redis.llen(queue_of(VENDOR)) == len(KINDS)
+    await scene.redis.delete(queue_of(VENDOR))
+
+    scene.attentive_worker()
+
+    await scene.assert_each_once_in_order(batch, keys)
