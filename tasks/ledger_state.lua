@@ -62,7 +62,7 @@ end
 
 local function drop_lease(key)
   redis.call('ZREM', prefix .. 'sending', key)
-  redis.call('HDEL', cmd(key), 'owner', 'lease_ms', 'hinted_ms', 'released_by')
+  redis.call('HDEL', cmd(key), 'owner', 'lease_ms', 'hinted_ms')
 end
 
 -- The owner ends its own lease by this step. It is noted, so that the step may be repeated when its answer was lost.

@@ -112,7 +112,11 @@ def _shown(value: object) -> str:
 
 def _problems(error: ValidationError) -> list[Problem]:
     found = []
-    for item in error.errors(include_url=False, include_context=False):
+    items = error.errors(include_url=False, include_context=False)
+    for item in items:
+        if item["type"] == "too_short" and any(other["loc"][:-1][: len(item["loc"])] == item["loc"] for other in items):
+            # a refused element is said to be missing as well
+            continue
         field = ".".join(str(step) for step in item["loc"]) or "(body)"
         message = item["msg"].removeprefix("Value error, ")
         # a missing field's input is the whole body

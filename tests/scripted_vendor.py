@@ -34,6 +34,7 @@ class Limiter:
     fresh: list[bool] = field(default_factory=list)
     log: list[tuple[Any, ...]] = field(default_factory=list)
     broken: bool = False
+    rewards: int = 0
 
     async def acquire(self, slot_id: str) -> Any:
         self.log.append(("acquire", slot_id))
@@ -48,6 +49,9 @@ class Limiter:
         self.log.append(("ghost", slot_id, seconds))
         if self.broken:
             raise ConnectionError("the limiter's Redis is away")
+
+    async def reward(self) -> None:
+        self.rewards += 1
 
 
 @dataclass

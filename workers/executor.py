@@ -71,8 +71,12 @@ class Executor:
         if claim.record is None:
             logger.debug(telemetry.DELIVERY_IGNORED, extra={"key": key, "verdict": claim.verdict.value})
             return claim.verdict.value
-        with self.leases.held(key, owner):
-            return await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
+        try:
+            with self.leases.held(key, owner):
+                return await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
+        except LeaseLostError as error:
+            logger.warning(telemetry.LEASE_LOST, extra={"key": key, "error": str(error)})
+            return "lease_lost"
 
     async def _run(self, record: CommandRecord, owner: str, *, in_doubt: bool) -> str:
         try:
@@ -132,7 +136,7 @@ class Executor:
         # the vendor has confirmed the write: a read that fails costs the receipt its timestamps, nothing else
         try:
             return await task_of(work.record.kind).proof(work.command, work.target, work.image)
-        except (VendorError, PausedError, WorkerStoppingError) as error:
+        except (VendorError, PausedError, WorkerStoppingError, RedisError) as error:
             logger.info(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(failed=str(error)))
             return Absent()
 

@@ -61,4 +61,5 @@ class Leases:
         for key in lost:
             if self._owners.get(key) == owners[key]:
                 del self._owners[key]
-            logger.warning(telemetry.LEASE_LOST, extra={"vendor": self.ledger.vendor, "key": key})
+            # often a command that settled meanwhile; a real loss is told by the refused step
+            logger.debug(telemetry.LEASE_LOST, extra={"vendor": self.ledger.vendor, "key": key})

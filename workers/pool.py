@@ -223,13 +223,17 @@ class AsyncioPool(BasePool):  # type: ignore[misc]  # Celery ships no types
         if self._stopping:
             return False  # left unacked, so that Celery restores it for another worker
         self._jobs[job.number] = job
-        # even if it is stopped already: only then does Celery announce that it is revoked, and ack
-        job.on_accepted(job.number, monotonic())
-        if job.stopped:
-            del self._jobs[job.number]
-            return False
-        submit(job)
-        return True
+        begun = False
+        try:
+            # even if it is stopped already: only then does Celery announce that it is revoked, and ack
+            job.on_accepted(job.number, monotonic())
+            if not job.stopped:
+                submit(job)
+                begun = True
+        finally:
+            if not begun:
+                del self._jobs[job.number]
+        return begun
 
     def _end(
         self,
@@ -241,9 +245,19 @@ class AsyncioPool(BasePool):  # type: ignore[misc]  # Celery ships no types
         outcome: Outcome | None,
     ) -> None:
         del self._jobs[job.number]
-        slots.end()
-        if outcome is None:
-            return
+        try:
+            if outcome is not None:
+                self._report(record, on_result, on_error, outcome)
+        finally:
+            slots.end()
+
+    @staticmethod
+    def _report(
+        record: Callable[[Outcome], Any],
+        on_result: Callable[[Any], object],
+        on_error: Callable[[ExceptionInfo], object],
+        outcome: Outcome,
+    ) -> None:
         try:
             result = record(outcome)
         except Exception:  # noqa: BLE001 - Reject from a hook, a result backend's: Celery decides

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -98,13 +99,18 @@ class LoopThread:
         """Leave the lifespan and end the thread, waiting up to so many seconds."""
         self._closing = True
         self._call(self._close_event.set)
-        self._thread.join(seconds)
+        self.join(seconds)
         if self.alive:
             logger.warning("the worker's loop did not end within %s s and is abandoned", seconds)
 
+    def join(self, seconds: float) -> None:
+        """Wait for the end of the thread, up to so many seconds."""
+        self._thread.join(seconds)
+
     def _call(self, function: Callable[..., object], *args: Any) -> None:
-        if self._opened.is_set() and self.alive:
-            self._loop.call_soon_threadsafe(function, *args)
+        if self._opened.is_set():
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(function, *args)
 
     # -- the loop thread's side
 
@@ -112,13 +118,15 @@ class LoopThread:
         with asyncio.Runner() as runner:
             self._loop = runner.get_loop()
             life = self._loop.create_task(self._live())
-            life.add_done_callback(lambda _: self._loop.stop())
             while not life.done():
                 try:
-                    self._loop.run_forever()
+                    self._loop.run_until_complete(life)
                 except BaseException as error:  # noqa: BLE001 - SystemExit in a child task or a callback of a job
-                    logger.critical("%s in a callback on the worker's loop; it goes on", type(error).__name__)
-        failure = asyncio.CancelledError() if life.cancelled() else life.exception()
+                    if not life.done():
+                        logger.critical("%s in a callback on the worker's loop; it goes on", type(error).__name__)
+            self._end(asyncio.CancelledError() if life.cancelled() else life.exception())
+
+    def _end(self, failure: BaseException | None) -> None:
         if not self._opened.is_set():
             self._failure = failure
             self._opened.set()

@@ -79,18 +79,37 @@ class Batch:
 
     def command(self, kind: str) -> Command:
         """The command under test; one of kind `order.receive_line` is born of the parent that this gives."""
-        part_id, who = self.part(kind), {"stock_timestamp": next(_moments), "source": self.source(kind)}
+        part_id, moment, source = self.part(kind), next(_moments), self.source(kind)
         match kind:
             case "stock.add":
-                return AddStock(part_id=part_id, storage_id=SHELF, quantity=PIECES, **who)
+                return AddStock(
+                    part_id=part_id, storage_id=SHELF, quantity=PIECES, stock_timestamp=moment, source=source
+                )
             case "stock.remove":
-                return RemoveStock(part_id=part_id, storage_id=SHELF, quantity=PIECES, **who)
+                return RemoveStock(
+                    part_id=part_id, storage_id=SHELF, quantity=PIECES, stock_timestamp=moment, source=source
+                )
             case "stock.move":
-                return MoveStock(part_id=part_id, from_storage_id=SHELF, to_storage_id=LINE, quantity=PIECES, **who)
+                return MoveStock(
+                    part_id=part_id,
+                    from_storage_id=SHELF,
+                    to_storage_id=LINE,
+                    quantity=PIECES,
+                    stock_timestamp=moment,
+                    source=source,
+                )
             case "stock.correct":
-                return CorrectStock(part_id=part_id, entry_timestamp=ENTRY_MS, quantity=STOCK + PIECES, **who)
+                return CorrectStock(
+                    part_id=part_id,
+                    entry_timestamp=ENTRY_MS,
+                    quantity=STOCK + PIECES,
+                    stock_timestamp=moment,
+                    source=source,
+                )
         line = LineToReceive(stock_id=id_for("line", f"{self._number(kind)}/1"), quantity=PIECES)
-        return ReceiveOrder(order_id=self.order(kind), storage_id=SHELF, lines=(line,), **who)
+        return ReceiveOrder(
+            order_id=self.order(kind), storage_id=SHELF, lines=(line,), stock_timestamp=moment, source=source
+        )
 
     def follower(self, kind: str) -> Command:
         """A later command in the same lane."""

@@ -13,7 +13,7 @@ from tasks.records import State
 from tasks.submit import Submitter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from redis.asyncio import Redis
 
@@ -115,7 +115,7 @@ class Books(ABC):
             marked = [None if kind == "stock.correct" else marker_of(writers[0]), marker_of(writers[1])]
             wanted[kind] = [State.APPLIED, *zip(batch.operations(kind), marked, strict=True)]
             seen[kind] = [*{await self.state(writer) for writer in writers}, *self.effects(batch.part(kind))]
-        assert seen == wanted
+        assert seen == wanted, {kind: (seen[kind], wanted[kind]) for kind in keys if seen[kind] != wanted[kind]}
         await self.assert_at_rest()
 
     async def assert_at_rest(self) -> None:

@@ -1,7 +1,8 @@
 """The worker of `workers.main`, which a test arms to stop itself with a signal at one boundary of a command's life.
 
-`celery -A tests.chaos.breaking_worker worker …` with CHAOS_BOUNDARY (a name of BOUNDARIES), CHAOS_BATCH and CHAOS_KINDS:
-when one command of each of these kinds of that batch stands at the boundary, the process sends itself CHAOS_SIGNAL.
+`celery -A tests.chaos.breaking_worker worker …` with CHAOS_BOUNDARY (a name of BOUNDARIES), CHAOS_BATCH and
+CHAOS_KINDS: when one command of each of these kinds of that batch is at the boundary, the process sends itself
+CHAOS_SIGNAL.
 Commands of others pass. Nothing in the product knows of this: its methods are wrapped here.
 """
 
@@ -12,23 +13,32 @@ import functools
 import json
 import os
 import signal
+import time
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import aiohttp
+
+from tasks.app import app
 from tasks.ledger import Ledger
-from workers import runtime
-from workers.main import app
+from workers import main, runtime
 from workers.vendors.base import VendorClient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-__all__ = ("app",)
+#: `main` fills the application with the tasks.
+__all__ = ("app", "main")
+
+#: The signal reaches one thread of the process after the other: this one must not run on meanwhile.
+SIGNAL_SECONDS: Final = 0.3
 
 #: boundary -> the steps at which it is, and whether it is before or after them
 BOUNDARIES: Final[dict[str, tuple[str, tuple[tuple[type[Any], str], ...]]]] = {
     "claimed": ("after", ((Ledger, "claim"),)),
     "intent written": ("after", ((Ledger, "intent"),)),
+    "connected": ("after", ((aiohttp.TCPConnector, "_create_connection"),)),
     "answer read": ("after", ((VendorClient, "write"),)),
     "before settle": ("before", ((Ledger, "settle"), (Ledger, "expand"))),
     "before ack": ("after", ((Ledger, "settle"), (Ledger, "expand"))),
@@ -62,13 +72,13 @@ class Boundary:
         self.missing.discard(kind)
         if not self.missing:
             os.kill(os.getpid(), self.signal)
+            time.sleep(SIGNAL_SECONDS)  # noqa: ASYNC251  it is the loop's thread that must stand still
             self.gathered.set()  # after SIGSTOP and SIGCONT
         await self.gathered.wait()
 
 
-def _key_of(arguments: tuple[Any, ...]) -> str:
-    """The key is the first argument of every step of the ledger; a write carries it in its last."""
-    return str(getattr(arguments[-1], "key", arguments[0]))
+#: The key of the command whose write this asyncio task is in.
+_writing: ContextVar[str] = ContextVar("writing", default="")
 
 
 def _wrap(owner: type[Any], name: str, wrapper: Callable[..., Awaitable[Any]]) -> None:
@@ -84,15 +94,24 @@ def _arm(boundary: Boundary, where: str) -> None:
             boundary.met(claimed.record.key, claimed.record.kind, claimed.record.command)
         return claimed
 
+    async def write(self: Any, step: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+        _writing.set(args[-1].key)
+        try:
+            return await step(self, *args)
+        finally:
+            _writing.set("")
+
     async def passing(self: Any, step: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
+        key = args[0] if isinstance(self, Ledger) else getattr(args[-1], "key", _writing.get())
         if when == "before":
-            await boundary.reach(_key_of(args))
+            await boundary.reach(key)
         outcome = await step(self, *args, **options)
         if when == "after":
-            await boundary.reach(_key_of(args))
+            await boundary.reach(key)
         return outcome
 
     _wrap(Ledger, "claim", claim)
+    _wrap(VendorClient, "write", write)
     for owner, name in steps:
         _wrap(owner, name, passing)
 

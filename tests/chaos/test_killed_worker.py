@@ -11,6 +11,8 @@ from tasks.records import State
 from tests.chaos.batch import EXPANDING, KINDS, WRITING, Batch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.chaos.scene import Scene
 
 pytestmark = pytest.mark.slow
@@ -34,21 +36,27 @@ async def test_a_worker_killed_at_a_boundary_leaves_each_command_applied_once(sc
 
 
 @pytest.mark.parametrize(
-    ("place", "lost"), [("before_commit", False), ("before_commit", True), ("after_commit", False)]
+    "faults",
+    [
+        [("gate", {"gate": "late", "place": "before_commit"})],
+        [("gate", {"gate": "never", "place": "before_commit"}), ("drop_before", {})],
+        [("gate", {"gate": "done", "place": "after_commit"})],
+    ],
+    ids=["commits late", "never commits", "has committed"],
 )
 async def test_a_worker_killed_while_the_vendor_has_its_writes_leaves_each_command_applied_once(
-    scene: Scene, place: str, lost: bool
+    scene: Scene, faults: list[tuple[str, dict[str, str]]]
 ) -> None:
-    batch = Batch(f"killed-sent-{place}-{lost}", WRITING)
-    scene.fault_writes("gate", batch, gate=batch.name, place=place)
-    if lost:
-        scene.fault_writes("drop_before", batch)
+    gate = faults[0][1]["gate"]
+    batch = Batch(f"sent-{gate}", WRITING)
+    for kind, options in faults:
+        scene.fault_writes(kind, batch, **options)
     killed = scene.worker()
 
     keys = await scene.submit_batch(batch)
-    await scene.until_at_gate(batch.name, len(WRITING))
+    await scene.until_at_gate(gate, len(WRITING))
     killed.kill()
-    scene.open_gate(batch.name)
+    scene.open_gate(gate)
     scene.worker()
 
     await scene.assert_each_once_in_order(batch, keys)
@@ -56,9 +64,12 @@ async def test_a_worker_killed_while_the_vendor_has_its_writes_leaves_each_comma
 
 @pytest.mark.parametrize(
     ("boundary", "fault"),
-    [("in doubt", "accept_then_drop"), ("in doubt", "drop_before")]
-    # the ends of a look-up
-    + [("before settle", "accept_then_drop"), ("found absent", "drop_before")],
+    [
+        ("in doubt", "accept_then_drop"),
+        ("in doubt", "drop_before"),
+        ("before settle", "accept_then_drop"),  # of what the look-up has found
+        ("found absent", "drop_before"),
+    ],
 )
 async def test_a_worker_killed_around_a_look_up_leaves_each_command_applied_once(
     scene: Scene, boundary: str, fault: str
@@ -75,7 +86,7 @@ async def test_a_worker_killed_around_a_look_up_leaves_each_command_applied_once
 
 
 async def test_another_worker_takes_over_what_a_killed_one_had_claimed(
-    scene: Scene, record_property: pytest.RecordProperty
+    scene: Scene, record_property: Callable[[str, object], None]
 ) -> None:
     batch = Batch("taken-over")
     # armed for one kind more than comes: the commands stay at the boundary until the test kills

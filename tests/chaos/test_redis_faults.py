@@ -11,16 +11,25 @@ import redis
 
 from tasks.envelope import queue_of
 from tasks.records import State
+from tasks.submit import Submitter
 from tests.chaos.batch import EXPANDING, KINDS, WRITING, Batch
 from tests.chaos.books import VENDOR, eventually
 from tests.chaos.scene import LEASE_SECONDS
+from tests.relay import build_executor
+from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+    from redis.asyncio import Redis
 
     from tests.chaos.books import Keys
+    from tests.chaos.desk import Desk
     from tests.chaos.scene import Scene
     from tests.process import Process
+    from tests.sandbox.partsbox import PartsBoxSandbox
+    from workers.limits import Permit
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +103,8 @@ def _deliveries(key: str, *workers: Process) -> int:
 
 def _impatient_worker(scene: Scene) -> Process:
     """Start a worker whose broker restores a delivery that was not acknowledged for a second."""
-    return scene.worker(module="tests.chaos.breaking_worker", CHAOS_VISIBILITY_SECONDS="1")
+    settings = {"CHAOS_VISIBILITY_SECONDS": "1", "CHAOS_STALE_HINT_SECONDS": "1"}
+    return scene.worker(module="tests.chaos.breaking_worker", **settings)
 
 
 def _firsts(keys: Keys, kinds: tuple[str, ...]) -> list[str]:
@@ -134,6 +144,51 @@ async def test_deliveries_of_a_killed_worker_restored_after_their_end_do_nothing
 
 async def _is_empty(scene: Scene) -> bool:
     return not (await scene.redis.hlen("unacked") or await scene.redis.llen(queue_of(VENDOR)))
+
+
+async def test_a_confirmed_write_whose_proof_finds_no_redis_is_not_held(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = Batch("proof", ["stock.add"])
+    desk.load(batch.fixture())
+    desk.sandbox.faults.add("comment_stripped", "stock/add")  # a look-up could only hold it
+    acquire, slots = desk.relay.limiter.acquire, []
+
+    async def away_after_the_write(slot_id: str) -> Permit:
+        slots.append(slot_id)
+        if len(slots) == 3:  # before-image, write, proof
+            raise redis.ConnectionError("cut")
+        return await acquire(slot_id)
+
+    monkeypatch.setattr(desk.relay.limiter, "acquire", away_after_the_write)
+    key = await desk.submit(batch.command("stock.add"))
+
+    await desk.until_state(State.APPLIED, key)
+    assert slots[1] == key
+    assert len(slots) == 3
+    assert not (await desk.record(key)).doubted
+    await desk.assert_at_rest()
+
+
+async def test_an_intent_whose_answer_was_lost_is_no_failed_task(
+    redis_client: Redis, sandbox: PartsBoxSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = Batch("intent", ["stock.add"])
+    sandbox.load.load(batch.fixture())
+    key = (await Submitter(redis_client).submit(batch.command("stock.add"))).key
+    async with open_session() as session:
+        executor, _ = build_executor(redis_client, session, sandbox.url)
+        ledger = executor.leases.ledger
+        intent = ledger.intent
+
+        async def cut_behind(key: str, owner: str, image: dict[str, Any]) -> None:
+            await intent(key, owner, image)
+            raise redis.ConnectionError("cut")
+
+        monkeypatch.setattr(ledger, "intent", cut_behind)
+
+        assert await executor.deliver(key) == "lease_lost"  # whoever comes next has to look first
+    assert sandbox.journal.effects == []
 
 
 async def test_hints_deleted_from_the_queue_are_published_again(scene: Scene) -> None:

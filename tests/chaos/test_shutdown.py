@@ -24,11 +24,17 @@ pytestmark = pytest.mark.slow
 
 
 async def _in_hand(scene: Scene) -> set[str]:
-    return set(await scene.redis.zrange(f"{prefix_of(VENDOR)}sending", 0, -1))
+    return {str(key) for key in await scene.redis.zrange(f"{prefix_of(VENDOR)}sending", 0, -1)}
 
 
 async def _writers(scene: Scene, keys: Keys) -> list[str]:
     return [writer for first, _ in keys.values() for writer in await scene.writers(first)]
+
+
+async def _assert_all_once_in_order(scene: Scene, *submitted: tuple[Batch, Keys]) -> None:
+    await scene.until_state(State.APPLIED, *(key for _, keys in submitted for pair in keys.values() for key in pair))
+    for batch, keys in submitted:
+        await scene.assert_each_once_in_order(batch, keys)
 
 
 async def test_sigterm_lets_the_running_requests_settle_and_hands_the_waiting_ones_back(scene: Scene) -> None:
@@ -55,8 +61,7 @@ async def test_sigterm_lets_the_running_requests_settle_and_hands_the_waiting_on
     assert State.APPLIED not in {await scene.state(key) for key, _ in others.values()}
 
     scene.worker()
-    await scene.assert_each_once_in_order(at_vendor, running)
-    await scene.assert_each_once_in_order(waiting, others)
+    await _assert_all_once_in_order(scene, (at_vendor, running), (waiting, others))
 
 
 async def test_sigterm_while_in_doubt_leaves_the_doubt_to_the_next_worker(scene: Scene) -> None:
@@ -97,9 +102,9 @@ def _is_frozen(worker: Process) -> bool:
     return Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-@pytest.mark.parametrize("boundary", ["claimed", "intent written", "answer read", "before settle"])
+@pytest.mark.parametrize("boundary", ["claimed", "intent written", "connected", "answer read", "before settle"])
 async def test_a_worker_that_froze_beyond_its_lease_does_nothing_when_it_goes_on(scene: Scene, boundary: str) -> None:
-    kinds = WRITING if boundary in ("intent written", "answer read") else KINDS
+    kinds = KINDS if boundary in ("claimed", "before settle") else WRITING
     batch = Batch(f"frozen-{boundary.replace(' ', '-')}")
     frozen = scene.breaking_worker(boundary, batch, kinds, signal.SIGSTOP)
     keys = await scene.submit_batch(batch)
@@ -126,10 +131,9 @@ async def test_of_three_workers_one_killed_and_one_frozen_with_requests_at_the_v
     frozen.stop_signal()
     scene.attentive_worker()
     scene.open_gate("three")
-    for batch, submitted in zip(batches, keys, strict=True):
-        await scene.assert_each_once_in_order(batch, submitted)
+    submitted = tuple(zip(batches, keys, strict=True))
+    await _assert_all_once_in_order(scene, *submitted)
 
     frozen.cont()
     assert frozen.stop() == 0
-    for batch, submitted in zip(batches, keys, strict=True):
-        await scene.assert_each_once_in_order(batch, submitted)
+    await _assert_all_once_in_order(scene, *submitted)

@@ -8,11 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import pytest
+
 from tasks.ledger import Ledger, prefix_of
 from tasks.records import Claim, NewCommand, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from redis.asyncio import Redis
 
@@ -20,6 +22,8 @@ VENDOR: Final = "partsbox"
 PREFIX: Final = prefix_of(VENDOR)
 QUEUE: Final = "vendor.partsbox"
 LEASE_SECONDS: Final = 60.0
+#: Longer than any test.
+LONG_SECONDS: Final = 3_600.0
 
 _SERIAL: Final = itertools.count()
 _BASE32: Final = "abcdefghijklmnopqrstuvwxyz234567"
@@ -161,6 +165,14 @@ class Desk:
         if await self.redis.hexists(PREFIX + "cmd:" + key, "hinted_ms"):
             await self.redis.hset(PREFIX + "cmd:" + key, "hinted_ms", "1")
         await self.redis.zadd(PREFIX + "doubt", {key: 1}, xx=True)
+
+
+async def refused(desk: Desk, error: type[Exception], step: Callable[[], Awaitable[Any]]) -> None:
+    """Assert that a step is refused and changes nothing at all."""
+    before = await dump(desk.redis)
+    with pytest.raises(error):
+        await step()
+    assert await dump(desk.redis) == before
 
 
 def _commands(found: dict[str, Any]) -> dict[str, dict[str, str]]:

@@ -84,6 +84,15 @@ async def test_the_oldest_open_command_may_wait_behind_a_held_one(person: Operat
     assert vendor["oldest"]["key"] == behind
 
 
+async def test_the_oldest_open_command_is_found_among_more_than_a_page(person: Operator) -> None:
+    keys = await person.admit(*(command(number, part_id=f"{number:026d}") for number in range(600)))
+    await _accepted_earlier(person, keys[431], 5_000)
+
+    (vendor,) = (await person.json("status"))["vendors"]
+
+    assert vendor["oldest"]["key"] == keys[431]
+
+
 async def _accepted_earlier(person: Operator, key: str, earlier_ms: int) -> None:
     """Age a command: real time would have to pass otherwise."""
     client = redis.asyncio.Redis.from_url(person.url)
@@ -233,6 +242,7 @@ async def test_show_lists_the_lines_of_an_order_with_their_progress(person: Oper
         for number, part in (("4", PART), ("5", OTHER_PART))
     )
     await person.ledger.expand(parent, OWNER, [first, second])
+    assert [other["key"] for other in (await person.json("show", second.key))["ahead"]] == [first.key]
     await person.ledger.claim(first.key, OWNER, LEASE_SECONDS)
     await person.ledger.settle(first.key, OWNER, State.APPLIED)
 

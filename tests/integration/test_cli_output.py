@@ -113,3 +113,20 @@ async def test_version_and_help_need_no_redis(person: Operator) -> None:
         assert name in help_text
         assert (await person.run(name, "--help", env=nowhere)).stdout.startswith("Usage: ")
     assert (await person.run("statsu", env=nowhere, code=2)).stderr != ""
+
+
+async def test_the_help_names_every_key_of_the_json(person: Operator) -> None:
+    key = await person.dead(command(1))
+    (vendor,) = (status := await person.json("status"))["vendors"]
+    (limits,) = await person.json("limits")
+    listed = await person.json("dead-letters", "list")
+    printed = {
+        ("status",): {*status, *status["redis"], *vendor},
+        ("limits",): {*limits},
+        ("show",): {*await person.json("show", key)},
+        ("dead-letters", "list"): {*listed, *listed["dead_letters"][0]},
+    }
+
+    for words, keys in printed.items():
+        named = set(re.findall(r"\w+", (await person.run(*words, "--help")).stdout))
+        assert keys - named == set(), words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypothesis.strategies as st
@@ -21,9 +20,9 @@ from hypothesis.stateful import (
 )
 
 from tasks.errors import LeaseLostError, TransitionRefusedError
-from tasks.ledger import MAX_CRASHES
 from tasks.records import State, Verdict
 from tests.integration.ledger_harness import Desk, check, child_of, command, dump
+from tests.integration.ledger_model import ORDER, Model, Modelled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -33,78 +32,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PARTS = ("part:a", "part:b")
-ORDERS = ("order:x", "order:y")
 ENDS = (State.APPLIED, State.REJECTED, State.CANCELLED)
 OUTCOMES = (State.APPLIED, State.REJECTED, State.HELD, State.DELAYED, State.IN_DOUBT, State.SENDING)
-STARTED = (State.READY, State.SENDING, State.DELAYED, State.IN_DOUBT, State.HELD)
-
-
-@dataclass
-class Modelled:
-    """What the model knows of one command."""
-
-    lanes: tuple[str, ...]
-    place: tuple[int, int]
-    state: State = State.WAITING
-    parent: str | None = None
-    children: list[str] = field(default_factory=list)
-    owner: str | None = None
-    intent: bool = False
-    due: bool = False
-    attempts: int = 0
-    crashes: int = 0
-    closed: bool = False
-
-
-class Model:
-    """The ledger's meaning: places in lanes, who may run, who owns what."""
-
-    def __init__(self) -> None:
-        self.commands: dict[str, Modelled] = {}
-        self.places = 0
-
-    def next_place(self) -> tuple[int, int]:
-        self.places += 1
-        return (self.places, 0)
-
-    def stands(self, key: str) -> bool:
-        one = self.commands[key]
-        return one.state in STARTED or (one.state is State.WAITING and not one.children)
-
-    def settle_lanes(self) -> None:
-        """Let every waiting command run that has nobody before it in any lane."""
-        waiting = sorted(
-            (one.place, key) for key, one in self.commands.items() if one.state is State.WAITING and not one.children
-        )
-        taken = {lane for one in self.commands.values() if one.state in STARTED for lane in one.lanes}
-        for _, key in waiting:
-            one = self.commands[key]
-            if taken.isdisjoint(one.lanes):
-                one.state = State.READY
-            taken.update(one.lanes)
-
-    def close_child(self, key: str) -> None:
-        one = self.commands[key]
-        one.closed = True
-        if one.parent is None:
-            return
-        parent = self.commands[one.parent]
-        ends = [self.commands[child] for child in parent.children]
-        if all(end.closed for end in ends):
-            applied = all(end.state is State.APPLIED for end in ends)
-            parent.state = State.APPLIED if applied else State.REJECTED
-            parent.closed = True
-
-    def recover(self, key: str) -> None:
-        one = self.commands[key]
-        one.owner = None
-        one.crashes += 1
-        if one.crashes >= MAX_CRASHES:
-            one.state = State.HELD
-        elif one.intent:
-            one.state, one.due = State.IN_DOUBT, True
-        else:
-            one.state = State.READY
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -143,9 +72,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def admit(self, lanes: list[str]) -> str:
         return self._admit(command(*lanes))
 
-    @rule(target=keys, lane=st.sampled_from(ORDERS))
-    def admit_parent(self, lane: str) -> str:
-        return self._admit(command(lane, kind="order.receive"))
+    @rule(target=keys)
+    def admit_parent(self) -> str:
+        return self._admit(command(ORDER, kind="order.receive"))
 
     def _admit(self, new: NewCommand) -> str:
         (admission,) = self.run(self.ledger.admit([new]))
@@ -286,7 +215,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(target=keys, key=keys, parts=st.lists(st.sampled_from(PARTS), min_size=1, max_size=3))
     def expand(self, key: str, parts: list[str]) -> Any:
         one = self.model.commands[key]
-        if not one.lanes[0].startswith("order:") or one.parent is not None:
+        if not one.is_parent:
             return multiple()
         children = [child_of(one.lanes[0], part) for part in parts]
         if not self._owned(key, State.SENDING, step=lambda owner: self.ledger.expand(key, owner, children)):
@@ -306,16 +235,22 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def work(self, number: int, outcome: State, parts: list[str]) -> Any:
         """Do what a worker does with something that can be claimed; random keys alone rarely get this far."""
-        claimable = [
-            key for key, one in self.model.commands.items() if self._expected(one) in (Verdict.FRESH, Verdict.IN_DOUBT)
+        commands = self.model.commands
+        possible = [
+            key
+            for key, one in commands.items()
+            if self._expected(one) in (Verdict.FRESH, Verdict.IN_DOUBT)
+            or (one.is_parent and one.state is State.SENDING)
         ]
-        if not claimable:
+        if not possible:
             return multiple()
-        key = claimable[number % len(claimable)]
-        self.claim(key)
-        one = self.model.commands[key]
-        if one.state is State.SENDING and one.lanes[0].startswith("order:") and one.parent is None:
-            return self.expand(key, parts)
+        key = possible[number % len(possible)]
+        one = commands[key]
+        if one.owner is None:
+            self.claim(key)
+        if one.is_parent and one.state is State.SENDING:
+            # a claimed one is left alone now and then, so that other steps come between
+            return self.expand(key, parts) if outcome is not State.SENDING else multiple()
         match outcome:
             case State.DELAYED:
                 self.delay(key, due=True, spent=True)
@@ -387,7 +322,7 @@ class LedgerMachine(RuleBasedStateMachine):
         one = self.model.commands[key]
         allowed = one.state in (State.REJECTED, State.HELD) and not one.closed
         edited = command(*lanes) if lanes else None
-        if one.lanes[0].startswith("order:"):
+        if ORDER in one.lanes:
             edited = None
         if self._step(
             key, allowed=allowed, error=TransitionRefusedError, step=lambda: self.ledger.replay(key, "a", edited)

@@ -123,6 +123,7 @@ def test_every_malformed_message_is_parked_and_the_good_one_behind_runs(worker: 
 
     until(lambda: broker.noted("ended", "good"), "the good message runs")
     until(lambda: broker.settled, "the bad ones are acked")
+    undecoded: Any
     with closing(redis.Redis.from_url(broker.server.url)) as undecoded:
         parked = [fields for _, fields in undecoded.xrange(PARKED_STREAM)]
     expected = {name: (fault.value, raw(content)[:RAW_BYTES]) for name, (fault, content) in BAD.items()}

@@ -89,6 +89,12 @@ def test_a_price_keeps_the_digits_the_vendor_sent() -> None:
     assert only(answer).price == Decimal("0.06280000000000001")
 
 
+@pytest.mark.parametrize("price", [True, "much", float("nan"), float("inf"), [], {}])
+def test_what_is_no_price_is_refused(price: object) -> None:
+    with pytest.raises(ValueError, match="price"):
+        wire.stock_entries(part_answer(entry(price=price)), PART)
+
+
 def test_every_field_of_an_entry_arrives() -> None:
     full = entry(
         quantity=5,
@@ -175,6 +181,7 @@ def test_data_comes_before_the_top_level_and_the_top_level_before_nothing() -> N
     outer = {"part/id": PART, "part/stock": [entry(quantity=9)]}
 
     assert only(OK | outer).quantity == 9
+    assert only(OK | outer | {"data": None}).quantity == 9
     assert only(OK | outer | part_answer(entry(quantity=8))).quantity == 8
 
 

@@ -211,6 +211,14 @@ async def test_any_other_trouble_may_have_come_after_the_first_byte(trouble: Exc
     assert limiter.log[-1][0] == "ghost"
 
 
+@pytest.mark.parametrize("trouble", NO_CONNECTION, ids=lambda error: type(error).__name__)
+async def test_after_a_status_no_trouble_means_that_nothing_was_sent(trouble: Exception) -> None:
+    limiter = Limiter()
+
+    assert DOUBT(await write_once(Session(body=envelope(), within=trouble), limiter))
+    assert limiter.log[-1] == ("ghost", KEY, SETTLE_SECONDS)
+
+
 async def test_trouble_behind_a_whole_answer_changes_nothing() -> None:
     class Unpleasant(Session):
         @asynccontextmanager
@@ -220,6 +228,26 @@ async def test_trouble_behind_a_whole_answer_changes_nothing() -> None:
             raise aiohttp.ClientOSError(104, "reset while closing")
 
     assert isinstance(await write_once(Unpleasant(body=envelope())), Exchange)
+
+
+@pytest.mark.parametrize(
+    ("session", "rewards"),
+    [
+        (Session(body=envelope()), 1),
+        (Session(409), 1),
+        (Session(body=envelope(category="conflict")), 1),
+        (Session(429), 0),
+        (Session(401), 0),
+        (Session(500), 0),
+        (Session(before=NO_CONNECTION[0]), 0),
+    ],
+)
+async def test_the_limiter_hears_of_each_request_that_the_vendor_took(session: Session, rewards: int) -> None:
+    limiter = Limiter()
+
+    await write_once(session, limiter)
+
+    assert limiter.rewards == rewards
 
 
 async def test_every_error_carries_what_was_asked_and_answered() -> None:

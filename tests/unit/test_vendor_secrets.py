@@ -16,7 +16,7 @@ from tests.scripted_vendor import (
     envelope,
     write_once,
 )
-from workers.vendors.base import MAX_EVIDENCE_BYTES, Scrubber
+from workers.vendors.evidence import MAX_EVIDENCE_BYTES, Scrubber
 
 OTHER_KEY = "partsboxapi_fedcba9876543210fedcba9876543210"
 
@@ -44,6 +44,7 @@ ECHOES = {
     "deep": b'{"a":' * 50 + json.dumps(API_KEY).encode() + b"}" * 50,
     "broken JSON": b'{"a": "' + API_KEY.encode(),
     "in UTF-16": json.dumps({"a": API_KEY}).encode("utf-16"),
+    "in UTF-16 that is no JSON": f"key {API_KEY}".encode("utf-16"),
 }
 
 
@@ -53,6 +54,7 @@ async def test_no_echo_of_a_key_gets_out(echo: str, status: int) -> None:
     error = await write_once(Session(status, ECHOES[echo]))
 
     shown = words_of(error) if isinstance(error, VendorError) else repr(error)
+    shown = shown.replace("\0", "").replace("\\x00", "").replace("\\u0000", "")
     assert "0123456789" not in shown
     assert "fedcba98" not in shown
     assert "partsboxapi_0" not in shown
@@ -90,6 +92,21 @@ NO_SECRETS = [
 )
 def test_secrets_go_and_words_stay(text: str, kept: str) -> None:
     assert Scrubber([], "never").text(text) == kept
+
+
+@pytest.mark.parametrize("text", ["Scheme open sesame", "it is open here", "it is sesame"])
+def test_a_secret_of_any_form_is_known_by_its_value(text: str) -> None:
+    kept = Scrubber(["Scheme open sesame"], "never").text(text)
+
+    assert "open" not in kept
+    assert "sesame" not in kept
+
+
+def test_a_secret_that_is_cut_in_two_by_shortening_is_dropped() -> None:
+    secret = "opensesame" * 6
+    for shift in range(len(secret) + 1):
+        kept = Scrubber([f"Scheme {secret}"], "never").text("." * shift + f"{secret} " * 1000)
+        assert "o" not in kept.replace("[removed]", "")
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 #: Commands that a worker may take, has taken, or is to look at again; and those that others may wait behind.
 _OPEN_INDEXES: Final = ("ready", "sending", "delayed", "doubt", "dead")
-#: Keys looked at in one call: about a millisecond of the server's time, which every worker shares.
-_PAGE_KEYS: Final = 1_000
+#: Keys looked at in one call: a few milliseconds of the server's time at most, which every worker shares.
+_PAGE_KEYS: Final = 250
 #: prefix, index, cursor, keys a page -> next cursor, key or "", when it was accepted. Reads only.
 _OLDEST_OF_PAGE: Final = """
 local prefix, index = ARGV[1], ARGV[2]

@@ -83,7 +83,6 @@ class Screen:
         self._console = Console(
             file=sys.stdout,
             width=None if is_terminal else _piped_columns(),
-            force_terminal=is_terminal,
             color_system=None if os.environ.get("NO_COLOR") or not is_terminal else "auto",
             markup=False,
             emoji=False,

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import json
 import logging
-import math
 import re
 import secrets
 import time
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -24,9 +22,10 @@ from yarl import URL
 
 from tasks import telemetry
 from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
+from workers.vendors.evidence import Scrubber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 
@@ -36,12 +35,6 @@ logger = logging.getLogger(__name__)
 
 #: Decompressed. A part with 50,000 stock entries is about 10 MiB; more is not an answer but a fault.
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
-#: Of one text kept as evidence: enough for any error body, small enough to keep with every command.
-MAX_EVIDENCE_BYTES: Final = 2 * 1024
-#: Looked at to make that text; what lies behind it can only be cut away.
-_EVIDENCE_SOURCE_CHARS: Final = 4 * MAX_EVIDENCE_BYTES
-#: Values kept of one JSON tree, and its depth: bounds the work that a hostile answer can cause.
-_EVIDENCE_VALUES, _EVIDENCE_DEPTH = 200, 12
 #: Two lost SYN packets (1 s + 2 s) fit; after more the request would leave long after its permit.
 MAX_CONNECT_SECONDS: Final = 5.0
 #: A longer wish is cut to this: ask again after an hour rather than sleep through an early end.
@@ -62,14 +55,6 @@ _DONE: Final = frozenset(range(200, 300)) - {202}
 
 #: Raised by aiohttp's connector only: no byte of the request has left. Every other error comes after that point.
 _NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
-
-REMOVED: Final = "[removed]"
-_SECRET_NAME: Final = re.compile(r"(?i)authori[sz]ation|authentication|(?:api|app)[-_ ]?key|token|password|secret")
-_SECRET_TEXT: Final = re.compile(
-    r"(?i)(?:authorization|authentication)\b[\"']?\s*[:=]\s*[\"']?[^\r\n\"']+"
-    r"|\b(?:apikey|bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{8,}"
-    r"|(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{40,}"
-)
 
 
 class Permit(Protocol):
@@ -136,55 +121,6 @@ def open_session() -> aiohttp.ClientSession:
     """
     connector = aiohttp.TCPConnector(force_close=True, limit=0)  # the limiter limits
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
-class Scrubber:
-    """Makes evidence of requests and answers: without secrets, and short."""
-
-    def __init__(self, secret_values: Iterable[str], pattern: str) -> None:
-        words = {word for value in secret_values for word in (value, *value.split()[1:])}
-        #: Longest first: the whole header before the words in it.
-        self._known = sorted(words, key=len, reverse=True)
-        self._pattern = re.compile(pattern)
-
-    def text(self, text: str) -> str:
-        """Take the secrets out, then cut to `MAX_EVIDENCE_BYTES` of UTF-8."""
-        if len(text) > _EVIDENCE_SOURCE_CHARS:  # a secret cut in two would not be recognised: drop its rest
-            text = re.sub(r"[\w+/=.-]*\Z", "", text[:_EVIDENCE_SOURCE_CHARS])
-        for word in self._known:
-            text = text.replace(word, REMOVED)
-        encoded = _SECRET_TEXT.sub(REMOVED, self._pattern.sub(REMOVED, text)).encode("utf-8", "replace")
-        if len(encoded) <= MAX_EVIDENCE_BYTES:
-            return encoded.decode()
-        return encoded[: MAX_EVIDENCE_BYTES - 3].decode("utf-8", "ignore") + "…"
-
-    def tree(self, value: Any) -> Any:
-        """Do the same to every key and text of a JSON value; keep the first few hundred values of it."""
-        left = _EVIDENCE_VALUES
-
-        def walk(value: Any, depth: int) -> Any:
-            nonlocal left
-            left -= 1
-            if left < 0 or depth > _EVIDENCE_DEPTH:
-                return "…"
-            if isinstance(value, dict):
-                items = islice(value.items(), left + 1)
-                return {self.text(n): REMOVED if _SECRET_NAME.search(n) else walk(v, depth + 1) for n, v in items}
-            if isinstance(value, list):
-                return [walk(item, depth + 1) for item in islice(value, left + 1)]
-            if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
-                return self.text(str(value))
-            return value
-
-        return walk(value, 0)
-
-    def answer(self, raw: bytes, body: Any) -> Any:
-        """Keep the parsed body where it is short, else the beginning of its text."""
-        if body is None:
-            return self.text(raw[: 4 * _EVIDENCE_SOURCE_CHARS].replace(b"\0", b"").decode("utf-8", "replace"))
-        tree = self.tree(body)
-        text = json.dumps(tree, ensure_ascii=False)
-        return tree if len(text.encode()) <= MAX_EVIDENCE_BYTES else self.text(text)
 
 
 @dataclass(slots=True)

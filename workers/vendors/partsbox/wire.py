@@ -29,12 +29,6 @@ def _whole(value: object) -> object:
     return value
 
 
-def _no_bool(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("not a number")  # noqa: TRY004  pydantic takes ValueError
-    return value
-
-
 def _unbroken(value: object) -> object:
     """Mend text whose emoji was cut in two: half of a surrogate pair can't be stored anywhere."""
     return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
@@ -48,7 +42,6 @@ def _word(value: object) -> object:
 _Whole = Annotated[int, BeforeValidator(_whole)]
 _Text = Annotated[str, BeforeValidator(_unbroken)]
 _Word = Annotated[_Text, BeforeValidator(_word)]
-_Number = Annotated[Decimal, BeforeValidator(_no_bool)]
 
 
 class _Answer(BaseModel):
@@ -68,7 +61,7 @@ class _Entry(_Answer):
     comments: _Text | None = Field(default=None, alias="stock/comments")
     user: _Text | None = Field(default=None, alias="stock/user")
     order_id: _Text | None = Field(default=None, alias="stock/order-id")
-    price: _Number | None = Field(default=None, alias="stock/price")
+    price: Decimal | None = Field(default=None, alias="stock/price")
     currency: _Text | None = Field(default=None, alias="stock/currency")
 
     def record(self, part_id: str) -> StockEntry:

@@ -1,0 +1,76 @@
+"""What is kept of a request and its answer as evidence: without secrets, and short."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Of one text kept as evidence: enough for any error body, small enough to keep with every command.
+MAX_EVIDENCE_BYTES: Final = 2 * 1024
+#: Looked at to make that text; what lies behind it can only be cut away.
+_EVIDENCE_SOURCE_CHARS: Final = 4 * MAX_EVIDENCE_BYTES
+#: Values kept of one JSON tree, and so its depth: bounds the work that a hostile answer can cause.
+_EVIDENCE_VALUES: Final = 200
+
+REMOVED: Final = "[removed]"
+_SECRET_NAME: Final = re.compile(r"(?i)authori[sz]ation|authentication|(?:api|app)[-_ ]?key|token|password|secret")
+_SECRET_TEXT: Final = re.compile(
+    r"(?i)(?:authorization|authentication)\b[\"']?\s*[:=]\s*[\"']?[^\r\n\"']+"
+    r"|\b(?:apikey|bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{8,}"
+    r"|(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{40,}"
+)
+
+
+class Scrubber:
+    """Makes evidence of requests and answers: without secrets, and short."""
+
+    def __init__(self, secret_values: Iterable[str], pattern: str) -> None:
+        words = {word for value in secret_values for word in (value, *value.split()[1:])}
+        #: Longest first: the whole header before the words in it.
+        self._known = sorted(words, key=len, reverse=True)
+        self._pattern = re.compile(pattern)
+
+    def text(self, text: str) -> str:
+        """Take the secrets out, then cut to `MAX_EVIDENCE_BYTES` of UTF-8."""
+        if len(text) > _EVIDENCE_SOURCE_CHARS:  # a secret cut in two would not be recognised: drop its rest
+            text = re.sub(r"[\w+/=.-]*\Z", "", text[:_EVIDENCE_SOURCE_CHARS])
+        for word in self._known:
+            text = text.replace(word, REMOVED)
+        encoded = _SECRET_TEXT.sub(REMOVED, self._pattern.sub(REMOVED, text)).encode("utf-8", "replace")
+        if len(encoded) <= MAX_EVIDENCE_BYTES:
+            return encoded.decode()
+        return encoded[: MAX_EVIDENCE_BYTES - 3].decode("utf-8", "ignore") + "…"
+
+    def tree(self, value: Any) -> Any:
+        """Do the same to every key and text of a JSON value; keep the first few hundred values of it."""
+        left = _EVIDENCE_VALUES
+
+        def walk(value: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                return "…"
+            if isinstance(value, dict):
+                items = islice(value.items(), left + 1)
+                return {self.text(n): REMOVED if _SECRET_NAME.search(n) else walk(v) for n, v in items}
+            if isinstance(value, list):
+                return [walk(item) for item in islice(value, left + 1)]
+            if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
+                return self.text(str(value))
+            return value
+
+        return walk(value)
+
+    def answer(self, raw: bytes, body: Any) -> Any:
+        """Keep the parsed body where it is short, else the beginning of its text."""
+        if body is None:
+            return self.text(raw[: 4 * _EVIDENCE_SOURCE_CHARS].replace(b"\0", b"").decode("utf-8", "replace"))
+        tree = self.tree(body)
+        text = json.dumps(tree, ensure_ascii=False)
+        return tree if len(text.encode()) <= MAX_EVIDENCE_BYTES else self.text(text)
