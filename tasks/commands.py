@@ -113,8 +113,11 @@ class Command(Model):
         )
 
     def identity(self) -> dict[str, Any]:
-        """Give the identity fields with their values, ready for JSON."""
-        return self.model_dump(mode="json", include=set(self.identity_fields()))
+        """Give the identity fields that have a value, ready for JSON.
+
+        An optional one that is left out is left out of the key too: a later version may add more of them.
+        """
+        return self.model_dump(mode="json", include=set(self.identity_fields()), exclude_none=True)
 
     def key(self) -> str:
         """Derive the idempotency key: equal for every arrival of the same event, different for any other."""

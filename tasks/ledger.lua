@@ -17,13 +17,20 @@ function step.admit()
   local answers = {}
   for i, c in ipairs(args.commands) do
     local known = get(c.key, 'digest')
-    if known then
+    local alias = present(c.alias) and prefix .. 'alias:' .. c.alias
+    local named = alias and redis.call('GET', alias)
+    if named and named ~= c.key then
+      answers[i] = {key = named, state = get(named, 'state') or 'cancelled', fresh = false, conflict = true}
+    elseif known then
       answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = known ~= c.digest}
     else
       store(c)
       enter_lanes(c.key)
       if take_place(c.key) == 0 then make_ready(c.key, '') end
       answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = true, conflict = false}
+    end
+    if alias and not named and not answers[i].conflict then
+      redis.call('SET', alias, c.key, 'EX', args.retention_seconds)
     end
   end
   return answers
@@ -269,16 +276,29 @@ local function oldest_hint()
   return tonumber(string.match(message, '"delivery_tag": ?"%w+:(%d+):%d+"') or '0')
 end
 
--- {limit, stale_ms, max_crashes}: time passes. Due, lost and forgotten commands move on.
+-- Milliseconds until the first key of these indexes is due, -1 for never.
+local function next_due(indexes)
+  local soonest = nil
+  for _, index in ipairs(indexes) do
+    local first = redis.call('ZRANGE', prefix .. index, 0, 0, 'WITHSCORES')
+    if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
+  end
+  return soonest and math.max(soonest - now, 0) or -1
+end
+
+-- {limit, stale_ms, max_crashes, paused}: time passes. Due, lost and forgotten commands move on; while the vendor is
+-- paused only ended leases are recovered, since nothing that came back could be sent.
 function step.promote()
   local answer = {promoted = 0, recovered = 0, hinted = 0, republished = 0}
-  for _, key in ipairs(due('delayed', args.limit)) do
-    make_ready(key, '')
-    answer.promoted = answer.promoted + 1
-  end
   for _, key in ipairs(due('sending', args.limit)) do
     recover(key)
     answer.recovered = answer.recovered + 1
+  end
+  answer.next_in_ms = next_due({'sending'})
+  if args.paused then return answer end
+  for _, key in ipairs(due('delayed', args.limit)) do
+    make_ready(key, '')
+    answer.promoted = answer.promoted + 1
   end
   local horizon = math.min(oldest_hint(), now) - args.stale_ms
   for _, key in ipairs(due('doubt', args.limit)) do
@@ -295,12 +315,7 @@ function step.promote()
     hint(key)
     answer.republished = answer.republished + 1
   end
-  local soonest = nil
-  for _, index in ipairs({'delayed', 'sending', 'doubt'}) do
-    local first = redis.call('ZRANGE', prefix .. index, 0, 0, 'WITHSCORES')
-    if first[2] and (not soonest or tonumber(first[2]) < soonest) then soonest = tonumber(first[2]) end
-  end
-  answer.next_in_ms = soonest and math.max(soonest - now, 0) or -1
+  answer.next_in_ms = next_due({'delayed', 'sending', 'doubt'})
   return answer
 end
 

@@ -90,7 +90,11 @@ class Ledger:
 
     async def admit(self, commands: Sequence[NewCommand]) -> tuple[Admission, ...]:
         """Store the commands, put them in their lanes and hint at those that may run; a known key changes nothing."""
-        answers = await self._step("admit", commands=[asdict(command) for command in commands])
+        answers = await self._step(
+            "admit",
+            commands=[asdict(command) for command in commands],
+            retention_seconds=self._retention_seconds,
+        )
         return tuple(
             Admission(answer["key"], State(answer["state"]), answer["fresh"], answer["conflict"]) for answer in answers
         )
@@ -205,9 +209,11 @@ class Ledger:
             evidence=_maybe_json(evidence),
         )
 
-    async def promote(self, limit: int = 200) -> Promotion:
+    async def promote(self, limit: int = 200, *, paused: bool = False) -> Promotion:
         """Move on what is due, recover ended leases and publish lost hints again; any worker may call it."""
-        answer = await self._step("promote", limit=limit, stale_ms=self._stale_ms, max_crashes=self._max_crashes)
+        answer = await self._step(
+            "promote", limit=limit, stale_ms=self._stale_ms, max_crashes=self._max_crashes, paused=paused
+        )
         soonest = answer.pop("next_in_ms")
         return Promotion(**answer, next_in_ms=None if soonest < 0 else int(soonest))
 

@@ -7,6 +7,7 @@
 --   cmd:<key>       HASH   the command, its state and counters
 --   evidence:<key>  LIST   what was read, sent and answered, one JSON each
 --   lane:<lane>     LIST   keys in the order accepted; the head may run
+--   alias:<hash>    STRING a sender's own Idempotency-Key -> the key it was used for, as long as the retention
 --   ready           ZSET   key -> when its hint was published (ms)
 --   sending         ZSET   key -> when its lease ends (ms), in doubt and being looked up included
 --   delayed         ZSET   key -> when it is due (ms)

@@ -191,3 +191,5 @@ class NewCommand:
     lanes: tuple[str, ...]
     digest: str
     client: str = ""
+    #: Hash of the sender's own Idempotency-Key; using it for another command is a conflict.
+    alias: str = ""

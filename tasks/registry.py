@@ -119,8 +119,12 @@ def _problems(error: ValidationError) -> list[Problem]:
             continue
         field = ".".join(str(step) for step in item["loc"]) or "(body)"
         message = item["msg"].removeprefix("Value error, ")
-        # a missing field's input is the whole body
-        value = "nothing" if item["type"] == "missing" else _shown(item["input"])
+        if item["type"] == "missing":
+            value = "nothing"  # its input is the whole body
+        elif item["type"] == "extra_forbidden" or not item["loc"]:
+            value = "not shown"  # whatever was put there may be a secret, sent by mistake
+        else:
+            value = _shown(item["input"])
         if item["type"] == "value_error" and not item["loc"]:
             # a rule about several fields opens with the name of the one to change
             field, _, message = message.partition(": ")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ConnectionError  # noqa: A004  Redis' own, not the builtin
@@ -44,14 +44,15 @@ def now_ms() -> int:
 
 def to_new_command(command: Command, key: str, client: str) -> NewCommand:
     """Make the ledger's form of a command."""
-    text = command.model_dump_json(exclude_none=True)
+    # without defaults: a field that a later version adds must not make a re-delivery look different
+    said = command.model_dump_json(exclude_defaults=True)
     return NewCommand(
         key=key,
         kind=command.kind,
-        command=text,
+        command=command.model_dump_json(exclude_none=True),
         summary=command.summary(),
         lanes=command.lanes(),
-        digest=hashlib.sha256(f"{command.kind} {text}".encode()).hexdigest()[:32],
+        digest=hashlib.sha256(f"{command.kind} {said}".encode()).hexdigest()[:32],
         client=client,
     )
 
@@ -66,19 +67,22 @@ class Submitter:
         self._ledgers = {vendor: Ledger(redis, vendor, retention_days=retention_days) for vendor in vendors()}
 
     async def submit(self, command: Command, *, idempotency_key: str | None = None, client: str = "api") -> Accepted:
-        """Admit the command once, under its identity or the client's own idempotency key.
+        """Admit the command once: the same event is the same command, with or without an `idempotency_key`.
 
-        Raises InvalidCommandError for what may not be submitted, KeyReusedError when the key is known with another
+        The client's own key is a second lock: used again, it must come with the same command.
+        Raises InvalidCommandError for what may not be submitted, KeyReusedError when either key is known with another
         command, and Redis errors as they are: then nothing is promised and the same submission may be repeated.
         """
         self._check(command)
-        key = command.key() if idempotency_key is None else derive_key("idempotency-key", client, idempotency_key)
-        (admission,) = await self._admit(command.vendor, to_new_command(command, key, client))
+        new = to_new_command(command, command.key(), client)
+        if idempotency_key is not None:
+            new = replace(new, alias=derive_key("idempotency-key", client, idempotency_key))
+        (admission,) = await self._admit(command.vendor, new)
         if admission.conflict:
             raise KeyReusedError(
-                f"{key}: already used for a different command; send a new event with its own timestamp"
+                f"{admission.key}: the key is used for a different command; send a new event with its own timestamp"
             )
-        return Accepted(key, command.kind, admission.state, duplicate=not admission.fresh)
+        return Accepted(new.key, command.kind, admission.state, duplicate=not admission.fresh)
 
     async def _admit(self, vendor: str, command: NewCommand) -> tuple[Admission, ...]:
         try:

@@ -27,6 +27,12 @@ VENDOR_PAUSED: Final = "vendor.paused"
 VENDOR_SERVED: Final = "vendor.served"
 REDIS_NOT_DURABLE: Final = "redis.not_durable"
 WORKER_STOPPING: Final = "worker.stopping"
+REQUEST_REFUSED: Final = "request.refused"
+REQUEST_FAILED: Final = "request.failed"
+CONNECTION_REFUSED: Final = "connection.refused"
+SERVER_LISTENING: Final = "server.listening"
+SERVER_STOPPING: Final = "server.stopping"
+SERVER_STOPPED: Final = "server.stopped"
 
 #: What every LogRecord has; anything else on it was given by the caller as a field.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}

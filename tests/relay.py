@@ -72,9 +72,15 @@ class Relay:
                     return record
                 await asyncio.sleep(0.01)
 
-    async def drain(self) -> None:
-        """Wait until every delivery that was begun has ended."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+    async def drain(self, timeout_seconds: float = 20) -> None:
+        """Wait until every delivery that was begun has ended; raise with the stack of one that does not."""
+        if not self._running:
+            return
+        _, stuck = await asyncio.wait(self._running, timeout=timeout_seconds)
+        for delivery in stuck:
+            delivery.print_stack()
+        if stuck:
+            raise TimeoutError(f"{len(stuck)} deliveries do not end")
 
 
 def build_executor(
@@ -116,6 +122,7 @@ async def running_relay(
     timeout_seconds: float = 1.0,
     user: str | None = API_USER,
     budgets: Budgets | None = None,
+    rates: tuple[Rate, ...] = (),
 ) -> AsyncIterator[Relay]:
     """Run a relay against the sandbox until the block ends."""
     async with open_session() as session:
@@ -127,11 +134,12 @@ async def running_relay(
             timeout_seconds=timeout_seconds,
             user=user,
             budgets=budgets,
+            rates=rates,
         )
         relay = Relay(redis, executor, executor.leases.ledger, limiter, Submitter(redis))
         loops = [
             asyncio.create_task(relay.consume()),
-            asyncio.create_task(recover_for_ever(relay.ledger)),
+            asyncio.create_task(recover_for_ever(relay.ledger, limiter)),
             asyncio.create_task(executor.leases.keep()),
         ]
         try:

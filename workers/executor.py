@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,7 +100,9 @@ class Executor:
             raise
         except RedisError:
             if not work.sent:
-                await self.outcomes.hand_back(work)
+                # an intent whose answer was lost may be there: then the ledger refuses, and the lease decides
+                with suppress(LeaseLostError):
+                    await self.outcomes.hand_back(work)
             raise
         except Exception as error:
             logger.exception(telemetry.COMMAND_BROKEN, extra=work.log_fields())
@@ -181,7 +184,15 @@ class Executor:
         except VendorError as error:
             return await self.outcomes.look_failed(work, error)
         refusal = record.refusal["reason"] if record.refusal else None
-        match retries.after_look(finding, work.doubt_seconds, self.settle_seconds, refusal):
+        decision = retries.after_look(
+            finding,
+            work.doubt_seconds,
+            self.settle_seconds,
+            refusal,
+            attempts=record.attempts,
+            budgets=self.outcomes.budgets,
+        )
+        match decision:
             case retries.LookAgain(seconds):
                 return await self.outcomes.look_again(work, seconds, "not there yet")
             case retries.SendAgain():

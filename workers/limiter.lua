@@ -213,13 +213,13 @@ end
 local operations = {}
 
 -- process, policy, then slot id, token, "1" if it waited already, for each waiter in order
--- -> {now, wait (0: nobody refused), reason, spacing of the binding rate, slowness, time of grant or 0, ...}
+-- -> {now, wait (0: nobody refused), reason, spacing of the binding rate, slowness, "1" if paused, time of grant or 0, ...}
 function operations.acquire(process, policy)
   drop_expired_slots()
   local call = {state = read_state(), policy = effective_policy(policy), taken = redis.call('ZCARD', SLOTS)}
   call.rates = read_rates(call.policy, call.state.factor)
   call.elders_wait = wait_for_elders(process)
-  local reply = {now, 0, '', 0, slowness(call.state)}
+  local reply = {now, 0, '', 0, slowness(call.state), pause_of(call.state) and 1 or 0}
   for i = 4, #ARGV, 3 do reply[#reply + 1] = decide(call, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
   if call.granted then write_rates(call.rates) end
   if call.refused then
@@ -314,6 +314,11 @@ function operations.reward()
     redis.call('HSET', STATE, 'factor', text(state.factor), 'ramped_us', text(now))
   end
   return {slowness(state)}
+end
+
+-- -> {1 if nothing is let through until a pause ends}
+function operations.paused()
+  return {pause_of(read_state()) and 1 or 0}
 end
 
 -- policy as JSON, or "" for the callers' own

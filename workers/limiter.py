@@ -41,6 +41,11 @@ MAX_NAP_SECONDS = 0.5
 BATCH = 32
 #: A caller that was turned away for want of a slot (nobody knows when one is free) should come back after this.
 TURNED_AWAY_SECONDS = 1.0
+#: Longest wait for a turn. Waiting costs a place in the worker and nothing else, while a command that is turned away
+#: goes round by the ledger and the queue; only a turn as far away as a used-up daily quota is worth that.
+MAX_WAIT_SECONDS = 60.0
+#: A pause is everybody's: beyond this it is better to let the worker look at something else.
+MAX_PAUSE_SECONDS = 3.0
 #: While the factor ramps up, it moves once in this time; more calls would change nothing. RAMP_EVERY in limiter.lua.
 RAMP_SECONDS = 1.0
 #: A backoff without Retry-After is stretched by up to this share, so that vendors do not see us in step.
@@ -79,7 +84,8 @@ class Limiter:
         vendor: str,
         policy: LimitPolicy,
         *,
-        max_wait_seconds: float = 3.0,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        max_pause_seconds: float = MAX_PAUSE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         rng: random.Random | None = None,
@@ -91,6 +97,7 @@ class Limiter:
         self._keys = tuple(f"sr:{{{vendor}}}:limit:{name}" for name in names)
         self._policy_json = policy.to_json()
         self._max_wait_seconds = max_wait_seconds
+        self._max_pause_seconds = min(max_pause_seconds, max_wait_seconds)
         self._clock = clock
         self._sleep = sleep
         self._rng = rng or random.Random()
@@ -111,7 +118,7 @@ class Limiter:
 
         A slot id that is already held (a crashed worker's command, a stale permit) is taken over: no second slot, but
         the rates are charged. One call per slot id at a time. Raises PausedError instead of waiting longer than
-        `max_wait_seconds`.
+        `max_wait_seconds` for a turn, or `max_pause_seconds` for the end of a pause.
         """
         self._asked += 1
         waiter = _Waiter(
@@ -160,6 +167,11 @@ class Limiter:
         """End every pause, the operator's too. Other processes notice within MAX_NAP_SECONDS."""
         await self._call("resume")
         self._wake()
+
+    async def paused(self) -> bool:
+        """Tell whether a pause is in force, an operator's or a timed one."""
+        (paused,) = await self._call("paused")
+        return bool(int(paused))
 
     async def penalise(self, retry_after_seconds: float | None) -> float:
         """After a 429: pause everything, halve the rates (down to a tenth), then send one request at a time.
@@ -273,8 +285,8 @@ class Limiter:
         asked = (part for waiter in batch for part in (waiter.slot_id, waiter.token, int(waiter.waited)))
         found = await self._call("acquire", self._process, self._policy_json, *asked)
         self._in_call = ()
-        now_us, wait_us, spacing_us, slowness = (int(found[i]) for i in (0, 1, 3, 4))
-        for waiter, at in zip(batch, found[5:], strict=True):
+        now_us, wait_us, spacing_us, slowness, paused = (int(found[i]) for i in (0, 1, 3, 4, 5))
+        for waiter, at in zip(batch, found[6:], strict=True):
             if int(at):
                 self._deliver(waiter, int(at), asked_at, ahead=max(0, int(at) - now_us) / 1e6)
             else:
@@ -284,7 +296,7 @@ class Limiter:
         elif slowness > 1 or self._reward_due == math.inf:
             self._reward_due = -math.inf
         if wait_us:
-            self._turn_away(wait_us / 1e6, spacing_us / 1e6, _text(found[2]))
+            self._turn_away(wait_us / 1e6, spacing_us / 1e6, _text(found[2]), paused=bool(paused))
         return wait_us / 1e6
 
     def _deliver(self, waiter: _Waiter, at_us: int, asked_at: float, *, ahead: float) -> None:
@@ -297,16 +309,17 @@ class Limiter:
         permit = Permit(waiter.slot_id, asked_at + ahead, at_us, PERMIT_SECONDS, self._clock)
         waiter.granted.set_result((permit, self._clock() + ahead if ahead else asked_at))
 
-    def _turn_away(self, wait_seconds: float, spacing_seconds: float, reason: str) -> None:
+    def _turn_away(self, wait_seconds: float, spacing_seconds: float, reason: str, *, paused: bool) -> None:
         """Send away those whose turn cannot come in time: the first waits `wait_seconds`, each further one longer."""
         now = self._clock()
+        longest = self._max_pause_seconds if paused else self._max_wait_seconds
         for position, waiter in enumerate(list(self._queue.values())):
             eta = wait_seconds + position * spacing_seconds
-            if now - waiter.since + eta > self._max_wait_seconds:
+            if now - waiter.since + eta > longest:
                 del self._queue[waiter.token]
                 if not waiter.granted.done():
-                    retry_after = max(eta, min(TURNED_AWAY_SECONDS, self._max_wait_seconds))
-                    waiter.granted.set_exception(PausedError(retry_after, reason))
+                    retry_after = max(eta, min(TURNED_AWAY_SECONDS, longest))
+                    waiter.granted.set_exception(PausedError(retry_after, reason, paused=paused))
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless something in this process changes what Redis would say."""

@@ -136,12 +136,16 @@ class LimitSnapshot:
 
 
 class PausedError(Exception):
-    """The wait would be too long here: put the command back to `delayed`; no attempt is spent."""
+    """The wait would be too long here: put the command back to `delayed`; no attempt is spent.
 
-    def __init__(self, retry_after_seconds: float, reason: str) -> None:
+    `paused` tells a pause, which may end at any moment, from a turn that is too far away.
+    """
+
+    def __init__(self, retry_after_seconds: float, reason: str, *, paused: bool = False) -> None:
         super().__init__(retry_after_seconds, reason)
         self.retry_after_seconds = retry_after_seconds
         self.reason = reason
+        self.paused = paused
 
     def __str__(self) -> str:
         return f"{self.reason}; try again in {self.retry_after_seconds:.3f} s"

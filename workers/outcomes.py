@@ -96,19 +96,22 @@ class Outcomes:
         return State.DELAYED.value
 
     async def pause(self, error: VendorBlockedError | PausedError) -> float:
-        """Pause the vendor as its answer asks; returns the seconds until it is worth another try."""
+        """Pause the vendor as its answer asks; returns the seconds until the command may come back.
+
+        For a pause that is 0: while it lasts, the recovery loop brings nothing back, and it may end early.
+        """
         if isinstance(error, PausedError):
-            return error.retry_after_seconds
+            return 0.0 if error.paused else error.retry_after_seconds
         if error.throttled:
             seconds = await self.limiter.penalise(error.retry_after_seconds)
             logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": str(error)})
-            return seconds
-        return await self._close(error.retry_after_seconds or CLOSED_VENDOR_SECONDS, str(error))
+        else:
+            await self._close(error.retry_after_seconds or CLOSED_VENDOR_SECONDS, str(error))
+        return 0.0
 
-    async def _close(self, seconds: float, reason: str) -> float:
+    async def _close(self, seconds: float, reason: str) -> None:
         await self.limiter.pause(seconds, reason)
         logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": reason})
-        return seconds
 
     async def doubt(
         self, work: Work, error: Exception, *, seconds: float = retries.FIRST_LOOK_SECONDS, refused: bool = False

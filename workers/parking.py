@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: fields: `reason` (a Fault), `raw` (bytes as they came, perhaps no UTF-8), `queue`, `at` (UTC milliseconds)
 PARKED_STREAM: Final = "sr:parked"
 
 #: the stream is trimmed to about this many messages, oldest first: at 64 KiB each 640 MiB at the very worst
@@ -112,6 +113,14 @@ class ParkingChannel(kombu_redis.Channel):
                 self.park(Fault.REFUSED)
         finally:
             self._arriving = (b"", "")
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+        # a broadcast: remote control
+        try:
+            return bool(super()._deliver_fanout_message(message, exchange))  # type: ignore[no-untyped-call]  # kombu
+        except MalformedError as error:
+            logger.error("ignored a broadcast: %s", error.fault.value)  # noqa: TRY400 - the traceback adds nothing
+            return False
 
     def close(self) -> None:
         # With the server gone, kombu's close() fails in reading the last BRPOP's answer and is left half done. Celery

@@ -12,6 +12,7 @@ from tasks import telemetry
 
 if TYPE_CHECKING:
     from tasks.ledger import Ledger
+    from workers.limiter import Limiter
 
 logger = logging.getLogger(__name__)
 
@@ -23,15 +24,18 @@ SHORTEST_GAP_SECONDS: Final = 0.01
 ERROR_GAP_SECONDS: Final = 1.0
 
 
-async def recover_for_ever(ledger: Ledger) -> None:
-    """Promote due commands, recover ended leases and publish lost hints again, until cancelled."""
+async def recover_for_ever(ledger: Ledger, limiter: Limiter) -> None:
+    """Promote due commands, recover ended leases and publish lost hints again, until cancelled.
+
+    While the vendor is paused nothing is brought back: it would only be turned away again.
+    """
     while True:  # noqa: ASYNC110  it is time that is waited for
-        await asyncio.sleep(await _look(ledger))
+        await asyncio.sleep(await _look(ledger, limiter))
 
 
-async def _look(ledger: Ledger) -> float:
+async def _look(ledger: Ledger, limiter: Limiter) -> float:
     try:
-        moved = await ledger.promote()
+        moved = await ledger.promote(paused=await limiter.paused())
     except RedisError as error:
         logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": repr(error)})
         return ERROR_GAP_SECONDS

@@ -94,11 +94,18 @@ def next_look(elapsed_seconds: float, settle_seconds: float) -> float:
 
 
 def after_look(
-    finding: Finding, elapsed_seconds: float, settle_seconds: float, refusal: str | None
+    finding: Finding,
+    elapsed_seconds: float,
+    settle_seconds: float,
+    refusal: str | None,
+    *,
+    attempts: int,
+    budgets: Budgets,
 ) -> LookAgain | SendAgain | End:
     """Decide after a look-up that was answered; only one made when the settle time was over may call a write absent.
 
-    `refusal` is the vendor's refusal of a repeated send, which by itself proves nothing about the first.
+    `refusal` is the vendor's refusal of a repeated send, which by itself proves nothing about the first. `attempts`
+    counts the sends so far: a vendor that never takes this command must not block its lane for ever.
     """
     match finding:
         case Landed(entries):
@@ -107,5 +114,9 @@ def after_look(
             return LookAgain(next_look(elapsed_seconds, settle_seconds))
         case Undecidable(why, entries):
             return End(State.HELD, f"outcome unknown: {why.value}", entries)
+        case Absent() if refusal is not None:
+            return End(State.REJECTED, refusal)
+        case Absent() if attempts >= budgets.attempts:
+            return End(State.REJECTED, f"not applied: {attempts} sends were lost, each proved absent")
         case Absent():
-            return SendAgain() if refusal is None else End(State.REJECTED, refusal)
+            return SendAgain()

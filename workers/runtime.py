@@ -80,7 +80,10 @@ async def open_runtime(settings: Settings, served: Collection[str], stopping: as
                 executor = _open_vendor(vendor, settings, redis, session, stopping)
                 executors[vendor] = executor
                 background += [
-                    asyncio.create_task(recover_for_ever(executor.leases.ledger), name=f"recovery of {vendor}"),
+                    asyncio.create_task(
+                        recover_for_ever(executor.leases.ledger, executor.outcomes.limiter),
+                        name=f"recovery of {vendor}",
+                    ),
                     asyncio.create_task(executor.leases.keep(), name=f"leases of {vendor}"),
                 ]
             try:

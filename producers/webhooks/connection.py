@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from producers.events import CONNECTION_REFUSED, REQUEST_FAILED
 from producers.webhooks.problems import ProblemError, problem_of, response_to
+from tasks.telemetry import CONNECTION_REFUSED, REQUEST_FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

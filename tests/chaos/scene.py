@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import requests
 
 from tests.backing import ROOT
-from tests.chaos.batch import OPERATIONS
+from tests.chaos.batch import EXPANDING, OPERATIONS
 from tests.chaos.books import Books, eventually
 from tests.process import Process
 from tests.stack import WORKER, read_procfile
@@ -115,6 +115,20 @@ class Scene(Books):
         """Set the fault for the first write of each kind."""
         for written in batch.writing:
             self.fault(kind, OPERATIONS[written], match=batch.mark(written), **options)
+
+    def gate_step(self, step: str, batch: Batch) -> int:
+        """Stop every command of the batch in this step at the gate of its name; returns how many will come there."""
+        if step == "write":
+            self.fault_writes("gate", batch, gate=batch.name)
+            return len(batch.writing)
+        if step == "look-up":
+            self.fault_writes("accept_then_drop", batch)
+        for kind in batch.writing:  # the first read is the before-image
+            self.fault("gate", "part/get", match=batch.part(kind), gate=batch.name, skip=int(step != "before-image"))
+        if step == "before-image":
+            self.fault("gate", "order/get", match=batch.order(EXPANDING), gate=batch.name)
+            return len(batch.writing) + 1
+        return len(batch.writing)
 
     def open_gate(self, name: str) -> None:
         self.control("POST", f"gates/{name}", {"open": True})

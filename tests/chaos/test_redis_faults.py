@@ -12,7 +12,7 @@ import redis
 from tasks.envelope import queue_of
 from tasks.records import State
 from tasks.submit import Submitter
-from tests.chaos.batch import EXPANDING, KINDS, WRITING, Batch
+from tests.chaos.batch import KINDS, WRITING, Batch
 from tests.chaos.books import VENDOR, eventually
 from tests.chaos.scene import LEASE_SECONDS
 from tests.relay import build_executor
@@ -47,28 +47,13 @@ def _cut(scene: Scene) -> None:
         assert client.client_kill_filter(_type="normal", skipme=True) > 1
 
 
-def _gate(scene: Scene, step: str, batch: Batch) -> int:
-    """Stop every command of the batch in this step at the vendor's gate; returns how many will come there."""
-    if step == "write":
-        scene.fault_writes("gate", batch, gate=batch.name)
-        return len(batch.writing)
-    if step == "look-up":
-        scene.fault_writes("accept_then_drop", batch)
-    for kind in batch.writing:
-        scene.fault("gate", "part/get", match=batch.part(kind), gate=batch.name, skip=int(step != "before-image"))
-    if step == "before-image":
-        scene.fault("gate", "order/get", match=batch.order(EXPANDING), gate=batch.name)
-        return len(batch.writing) + 1
-    return len(batch.writing)
-
-
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("harm", [_restart, _cut])
 async def test_redis_going_away_during_a_step_leaves_each_command_applied_once(
     scene: Scene, step: str, harm: Callable[[Scene], None]
 ) -> None:
     batch = Batch(f"redis-{harm.__name__}-{step}")
-    at_gate = _gate(scene, step, batch)
+    at_gate = scene.gate_step(step, batch)
     worker = scene.worker()
     keys = await scene.submit_batch(batch)
     await scene.until_at_gate(batch.name, at_gate)
@@ -83,7 +68,7 @@ async def test_redis_going_away_during_a_step_leaves_each_command_applied_once(
 @pytest.mark.parametrize("frozen_seconds", [LEASE_SECONDS + 1, 6.5], ids=["beyond the lease", "beyond the timeouts"])
 async def test_a_frozen_redis_leaves_each_command_applied_once(scene: Scene, frozen_seconds: float) -> None:
     batch = Batch(f"frozen-{frozen_seconds:g}")
-    at_gate = _gate(scene, "write", batch)
+    at_gate = scene.gate_step("write", batch)
     worker = scene.worker()
     keys = await scene.submit_batch(batch)
     await scene.until_at_gate(batch.name, at_gate)
@@ -113,7 +98,7 @@ def _firsts(keys: Keys, kinds: tuple[str, ...]) -> list[str]:
 
 async def test_deliveries_restored_while_their_commands_run_do_nothing(scene: Scene) -> None:
     batch = Batch("visibility", PLAIN)
-    at_gate = _gate(scene, "write", batch)
+    at_gate = scene.gate_step("write", batch)
     workers = [_impatient_worker(scene), _impatient_worker(scene)]
     keys = await scene.submit_batch(batch)
     await scene.until_at_gate(batch.name, at_gate)

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.records import State
-from tasks.stock import RemoveStock
+from tasks.stock import AddStock, RemoveStock
 from tests.conformance.warehouse import KINDS, OPERATIONS, PART, SHELF, a_command, effects, the_one_that_writes, ticks
+from tests.relay import running_relay
+from workers.limits import Rate
+from workers.retries import Budgets
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from tests.relay import Relay
     from tests.sandbox.partsbox import PartsBoxSandbox
 
@@ -173,17 +178,64 @@ async def test_a_closed_vendor_is_paused_and_costs_no_attempt(
 
 async def test_a_refused_repeat_proves_nothing_about_the_first_send(relay: Relay, sandbox: PartsBoxSandbox) -> None:
     """The first send commits beyond the settle time; its repeat is refused for lack of stock."""
-    settle = relay.executor.settle_seconds
     everything = sandbox.state.on_hand(PART, SHELF, None)
-    sandbox.faults.add("late_commit", "stock/remove", delay_seconds=settle * 1.5)
-    held = sandbox.faults.add("gate", "stock/remove", skip=1, gate="repeat")
+    # a request meets one gate at most, the first with a count left: the first send this one, its repeat the other
+    sandbox.faults.add("gate", "stock/remove", gate="first")
+    sandbox.faults.add("gate", "stock/remove", gate="repeat")
     command = RemoveStock(part_id=PART, storage_id=SHELF, quantity=everything, stock_timestamp=next(ticks))
 
     key = await relay.submit(command)
     await sandbox.gates["repeat"].until_arrived(1)
+    sandbox.gates["first"].open()
     await sandbox.journal.until_effects(1)
     sandbox.gates["repeat"].open()
     record = await relay.until(key)
 
-    assert held.fired == 1
+    assert [request.outcome for request in sandbox.journal.requests_of("stock/remove")] == ["ok", "conflict"]
     assert (record.state, effects(sandbox)) == (State.APPLIED, 1)
+
+
+async def test_a_vendor_that_never_takes_a_command_does_not_block_its_lane_for_ever(
+    redis_client: Redis, sandbox: PartsBoxSandbox
+) -> None:
+    sandbox.faults.add("drop_before", "stock/add", count=3)
+    async with running_relay(redis_client, sandbox, settle_seconds=0.2, budgets=Budgets(attempts=3)) as relay:
+        stuck = await relay.submit(a_command("stock.add", sandbox))
+        behind = await relay.submit(a_command("stock.add", sandbox))
+
+        assert (await relay.until(stuck)).state is State.REJECTED
+        assert (await relay.until(behind)).state is State.APPLIED
+    assert effects(sandbox) == 1
+
+
+async def test_a_paused_vendor_gets_each_command_back_once_not_again_and_again(
+    relay: Relay, sandbox: PartsBoxSandbox
+) -> None:
+    await relay.limiter.pause(None, "stocktaking")
+    keys = [
+        await relay.submit(AddStock(part_id=part, storage_id=SHELF, quantity=1, stock_timestamp=next(ticks)))
+        for part in sandbox.state.parts
+    ]
+    for key in keys:
+        await relay.until(key, State.DELAYED)
+
+    assert (await relay.ledger.promote(paused=True)).promoted == 0
+    await relay.limiter.resume()
+    for key in keys:
+        record = await relay.until(key)
+        assert (record.state, record.waits) == (State.APPLIED, 1)
+
+
+async def test_a_rate_limited_backlog_does_not_go_round_between_ledger_and_queue(
+    redis_client: Redis, sandbox: PartsBoxSandbox
+) -> None:
+    async with running_relay(redis_client, sandbox, rates=(Rate(30, 1.0, 1),)) as relay:
+        keys = [
+            await relay.submit(AddStock(part_id=part, storage_id=SHELF, quantity=1, stock_timestamp=next(ticks)))
+            for part in sandbox.state.parts
+        ]
+        for key in keys:
+            record = await relay.until(key)
+            assert (record.state, record.waits) == (State.APPLIED, 0)
+    hints = [await redis_client.hget(f"sr:{{partsbox}}:cmd:{key}", "hints") for key in keys]
+    assert set(hints) == {"1"}

@@ -34,6 +34,8 @@ class Day:
     scans: dict[str, list[str]] = field(default_factory=dict)
     calls: list[dict[str, Any]] = field(default_factory=list)
     bookings: list[Booking] = field(default_factory=list)
+    #: Orders scanned: each is a command more, which writes nothing itself.
+    orders: int = 0
     #: Commands that write, by kind; an order counts as its lines.
     commands: dict[str, int] = field(default_factory=dict)
 
@@ -54,6 +56,7 @@ class Day:
     def receive(self, station: str, order: str, storage: str) -> None:
         """Scan the receipt of an order."""
         self.scans.setdefault(station, ["CMD:RECEIVE"]).extend([label("order", order), label("storage", storage)])
+        self.orders += 1
         for part in ORDER_PARTS:
             self._count("order.receive_line", [Booking("order/receive", part, storage, LINE_PIECES)])
 

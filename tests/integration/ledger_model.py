@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tasks.ledger import MAX_CRASHES
-from tasks.records import State
+from tasks.records import State, Verdict
 
 ORDER = "order:x"
 STARTED = (State.READY, State.SENDING, State.DELAYED, State.IN_DOUBT, State.HELD)
@@ -30,6 +30,22 @@ class Modelled:
     @property
     def is_parent(self) -> bool:
         return self.lanes == (ORDER,)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Tell what a claim must find now."""
+        if self.owner is not None:
+            return Verdict.HELD_BY_OTHER
+        match self.state:
+            case State.READY:
+                return Verdict.FRESH
+            case State.DELAYED:
+                return Verdict.FRESH if self.due else Verdict.NOT_READY
+            case State.IN_DOUBT:
+                return Verdict.IN_DOUBT if self.due else Verdict.NOT_READY
+            case State.WAITING:
+                return Verdict.NOT_READY
+        return Verdict.SETTLED
 
 
 class Model:
@@ -81,3 +97,8 @@ class Model:
             one.state, one.due = State.IN_DOUBT, True
         else:
             one.state = State.READY
+
+    def promote(self) -> None:
+        for one in self.commands.values():
+            if one.state is State.DELAYED and one.due:
+                one.state = State.READY

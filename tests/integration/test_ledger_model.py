@@ -98,26 +98,11 @@ class LedgerMachine(RuleBasedStateMachine):
     def claim(self, key: str) -> None:
         one = self.model.commands[key]
         owner, claim = self.run(self.desk.claim(key))
-        assert claim.verdict is self._expected(one)
+        assert claim.verdict is one.verdict
         if claim.record is not None:
             one.owner = owner
             if claim.verdict is Verdict.FRESH:
                 one.state = State.SENDING
-
-    @staticmethod
-    def _expected(one: Modelled) -> Verdict:
-        if one.owner is not None:
-            return Verdict.HELD_BY_OTHER
-        match one.state:
-            case State.READY:
-                return Verdict.FRESH
-            case State.DELAYED:
-                return Verdict.FRESH if one.due else Verdict.NOT_READY
-            case State.IN_DOUBT:
-                return Verdict.IN_DOUBT if one.due else Verdict.NOT_READY
-            case State.WAITING:
-                return Verdict.NOT_READY
-        return Verdict.SETTLED
 
     def _step(self, key: str, *, allowed: bool, error: type[Exception], step: Callable[[], Awaitable[Any]]) -> bool:
         """Make a step; when the model forbids it, it must be refused and change nothing. Says whether it was made."""
@@ -239,8 +224,7 @@ class LedgerMachine(RuleBasedStateMachine):
         possible = [
             key
             for key, one in commands.items()
-            if self._expected(one) in (Verdict.FRESH, Verdict.IN_DOUBT)
-            or (one.is_parent and one.state is State.SENDING)
+            if one.verdict in (Verdict.FRESH, Verdict.IN_DOUBT) or (one.is_parent and one.state is State.SENDING)
         ]
         if not possible:
             return multiple()
@@ -283,7 +267,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.run(self.desk.end_lease(key))
         self.run(self.ledger.promote())
         self.model.recover(key)
-        self._promoted()
+        self.model.promote()
 
     @rule(key=keys)
     def the_due_time_comes(self, key: str) -> None:
@@ -295,12 +279,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule()
     def promote(self) -> None:
         self.run(self.ledger.promote())
-        self._promoted()
-
-    def _promoted(self) -> None:
-        for one in self.model.commands.values():
-            if one.state is State.DELAYED and one.due:
-                one.state = State.READY
+        self.model.promote()
 
     @rule()
     def every_hint_is_lost(self) -> None:

@@ -283,10 +283,10 @@ def test_the_identity_of_a_command_is_these_fields(model: type[Command], fields:
 @pytest.mark.parametrize(
     ("kind", "key"),
     [
-        ("stock.add", "7mivuhojhz3cavpo6o7h"),
-        ("stock.remove", "peghsnnk6jjs4h2erpxm"),
-        ("stock.move", "5chxbqulu2s6bqqzkvst"),
-        ("stock.correct", "trb46oz7fxvv6q6shlze"),
+        ("stock.add", "gfrwm3i3pvovyqzxdpvb"),
+        ("stock.remove", "4sr25kjdljnpoay3wubb"),
+        ("stock.move", "3w75kz33lwt3haqqalph"),
+        ("stock.correct", "v437e52jqmhtmiktyyco"),
         ("order.receive", "zeqcqx7ghl7ccdmgaeqr"),
         ("order.receive_line", "qla62fepvpk2gfljkjtl"),
     ],

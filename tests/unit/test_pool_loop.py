@@ -1,4 +1,4 @@
-"""The worker pool's loop thread, slots and hand-over, without Celery's worker around them."""
+"""The worker pool's loop thread and threads, without Celery's worker around them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ import pytest
 from celery.exceptions import SoftTimeLimitExceeded, WorkerShutdown
 from celery.worker import state
 
-from workers.mailbox import Mailbox
 from workers.pool_job import AbortedTaskError, Job, Outcome, recordable
 from workers.pool_loop import LoopThread, stopping
-from workers.pool_slots import Slots
 from workers.pool_threads import SyncThreads
 
 if TYPE_CHECKING:
@@ -358,45 +356,3 @@ def test_a_thread_survives_what_a_plain_function_raises(hub: Hub) -> None:
     outcome = hub.wait()
     assert outcome is not None
     assert outcome.value == "fine"
-
-
-def test_a_mailbox_wakes_once_for_many_items_and_again_after_it_was_emptied() -> None:
-    wakes: list[str] = []
-    mailbox: Mailbox[int] = Mailbox(lambda: wakes.append("wake"))
-    for number in range(3):
-        mailbox.put(number)
-    assert list(mailbox.empty()) == [0, 1, 2]
-    assert wakes == ["wake"]
-    mailbox.put(3)
-    assert wakes == ["wake", "wake"]
-
-
-def test_what_is_put_while_a_mailbox_is_emptied_is_not_left_behind() -> None:
-    mailbox: Mailbox[int] = Mailbox(lambda: None)
-    mailbox.put(0)
-    seen = []
-    for item in mailbox.empty():
-        seen.append(item)
-        if item < 3:
-            mailbox.put(item + 1)
-    assert seen == [0, 1, 2, 3]
-
-
-def test_slots_begin_jobs_in_order_and_never_too_many(hub: Hub) -> None:
-    jobs = [hub.job(forever) for _ in range(5)]
-    begun: list[Job] = []
-
-    def begin(job: Job) -> bool:
-        begun.append(job)
-        return job is not jobs[2]  # this one is revoked: it takes no slot
-
-    slots = Slots(2, begin)
-    for job in jobs:
-        slots.add(job)
-    assert begun == jobs[:2]
-    slots.end()
-    assert begun == jobs[:4]
-    slots.limit = 3
-    slots.fill()
-    assert begun == jobs
-    assert (slots.running, len(slots.waiting)) == (3, 0)

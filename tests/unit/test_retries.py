@@ -12,6 +12,7 @@ from hypothesis import given
 from tasks.lookup import Absent, Landed, Undecidable, Why
 from tasks.ports import StockEntry
 from tasks.records import State
+from workers import retries
 from workers.retries import (
     FIRST_LOOK_SECONDS,
     Again,
@@ -22,7 +23,6 @@ from workers.retries import (
     after_block,
     after_failed_look,
     after_failure,
-    after_look,
     next_look,
 )
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from tasks.lookup import Finding
 
 BUDGETS = Budgets(attempts=5, waits=7, failed_looks=4, first_backoff_seconds=2.0, longest_backoff_seconds=10.0)
+
+
+def after_look(
+    finding: Finding, elapsed: float, settle: float, refusal: str | None, attempts: int = 1
+) -> LookAgain | SendAgain | End:
+    return retries.after_look(finding, elapsed, settle, refusal, attempts=attempts, budgets=BUDGETS)
+
+
 ENTRIES = (StockEntry("part", 1, 5),)
 UNDECIDED = [Undecidable(why, ENTRIES) for why in Why]
 
@@ -125,6 +133,13 @@ def test_nothing_but_a_find_ends_doubt_before_the_settle_time(
 @pytest.mark.parametrize("elapsed", [60.0, 1e6])
 def test_absent_when_the_settle_time_is_over_is_sent_again(elapsed: float) -> None:
     assert after_look(Absent(), elapsed, 60.0, None) == SendAgain()
+
+
+def test_a_write_whose_every_send_was_lost_does_not_block_its_lane_for_ever() -> None:
+    assert after_look(Absent(), 60.0, 60.0, None, attempts=4) == SendAgain()
+    assert after_look(Absent(), 60.0, 60.0, None, attempts=5) == End(
+        State.REJECTED, "not applied: 5 sends were lost, each proved absent"
+    )
 
 
 def test_a_refused_repeat_of_an_absent_write_ends_with_the_refusal() -> None:

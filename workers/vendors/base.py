@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import logging
 import re
@@ -22,6 +21,7 @@ from yarl import URL
 
 from tasks import telemetry
 from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
+from workers.vendors.access import check_address
 from workers.vendors.evidence import Scrubber
 
 if TYPE_CHECKING:
@@ -94,23 +94,15 @@ class Endpoint:
     settle_seconds: float
 
     def __post_init__(self) -> None:
-        url = URL(self.base_url)
-        if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.host)):
-            raise ValueError("base_url: must be https (http only for a loopback address)")
-        if not url.host or url.user or url.password or url.query_string or url.fragment:
-            raise ValueError("base_url: must be scheme, host, port and path, nothing else")
+        try:
+            check_address(self.base_url)
+        except ValueError as error:
+            raise ValueError(f"base_url: {error}") from None
         if not (self.timeout_seconds > 0 and self.settle_seconds >= 0):
             raise ValueError("timeout_seconds: must be above 0, and settle_seconds not below it")
         for name, secret in self.secret_headers.items():
             if not re.fullmatch(r"[\x21-\x7e]+(?: [\x21-\x7e]+)*", secret.get_secret_value()):
                 raise ValueError(f"{name}: must be plain text on one line")
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -188,6 +180,10 @@ class VendorClient(ABC):
     @abstractmethod
     def words(self, body: Any) -> str:
         """Find the vendor's message for people in a body, or an empty text."""
+
+    def without_secrets(self, body: Any) -> Any:
+        """Give a parsed answer whose texts hold no secret of ours, whole in everything else: ids, markers, numbers."""
+        return self._scrubber.whole(body)
 
     async def read(self, operation: str, body: dict[str, Any]) -> Answer:
         """Ask without changing anything; every unclear outcome is a `RetryableError`."""

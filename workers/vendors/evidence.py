@@ -35,6 +35,7 @@ class Scrubber:
         #: Longest first: the whole header before the words in it.
         self._known = sorted(words, key=len, reverse=True)
         self._pattern = re.compile(pattern)
+        self._certain = re.compile("|".join([*map(re.escape, self._known), pattern]))
 
     def text(self, text: str) -> str:
         """Take the secrets out, then cut to `MAX_EVIDENCE_BYTES` of UTF-8."""
@@ -46,6 +47,19 @@ class Scrubber:
         if len(encoded) <= MAX_EVIDENCE_BYTES:
             return encoded.decode()
         return encoded[: MAX_EVIDENCE_BYTES - 3].decode("utf-8", "ignore") + "…"
+
+    def whole(self, value: Any) -> Any:
+        """Take only certain secrets out of a JSON value's keys and texts: the configured ones, and the vendor's keys.
+
+        Nothing is cut and nothing guessed at, so that what was read can still be compared. RecursionError when deep.
+        """
+        if isinstance(value, str):
+            return self._certain.sub(REMOVED, value)
+        if isinstance(value, list):
+            return [self.whole(item) for item in value]
+        if isinstance(value, dict):
+            return {self._certain.sub(REMOVED, name): self.whole(item) for name, item in value.items()}
+        return value
 
     def tree(self, value: Any) -> Any:
         """Do the same to every key and text of a JSON value; keep the first few hundred values of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import SecretStr, ValidationError
 
 from tasks.errors import RetryableError
+from workers.vendors.access import check_partsbox_key
 from workers.vendors.base import VendorClient
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ _Read = TypeVar("_Read")
 def secret_headers(api_key: SecretStr) -> dict[str, SecretStr]:
     """Make the header that every call needs (document, "Authentication"); ValueError for what can't be a key."""
     key = api_key.get_secret_value()
-    if not re.fullmatch(r"partsboxapi_[A-Za-z0-9_-]+", key):
-        raise ValueError("api_key: must be partsboxapi_ and the rest of the key, without the word APIKey")
+    try:
+        check_partsbox_key(key)
+    except ValueError as error:
+        raise ValueError(f"api_key: {error}") from None
     return {"Authorization": SecretStr(f"APIKey {key}")}
 
 
@@ -51,10 +54,15 @@ class PartsBoxClient(VendorClient):
         return message if isinstance(message, str) else ""
 
     async def read_as(self, operation: str, body: dict[str, Any], convert: Callable[[dict[str, Any]], _Read]) -> _Read:
-        """Read and convert; an answer in another form than documented is a `RetryableError`."""
+        """Read and convert; an answer in another form than documented is a `RetryableError`.
+
+        What the vendor echoed of our secrets is taken out first: all that is read here may be stored and shown.
+        """
         answer = await self.read(operation, body)
         try:
-            return convert(answer.body)
+            return convert(self.without_secrets(answer.body))
+        except RecursionError:
+            where = "nested too deep"
         except ValueError as error:
             # Pydantic's own text quotes what the vendor sent; the exchange keeps that, scrubbed.
             where = _places(error) if isinstance(error, ValidationError) else str(error)

@@ -1,0 +1,212 @@
+"""`stockrelay-station` as a process: killed, cut off, refused, restarted; every stored entry arrives exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp import web
+
+from tasks.registry import parse_command
+from tests.acceptance.station_harness import (
+    BIN,
+    SHELF,
+    TOKEN,
+    Bench,
+    FakeRelay,
+    has,
+    moves,
+    part,
+)
+from tests.process import Process, accepts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.conftest import SharedValkey
+
+
+async def test_every_entry_arrives_once_and_in_order_and_the_exit_code_is_0(bench: Bench, relay: FakeRelay) -> None:
+    async with relay.serving():
+        code, station = await bench.play(moves(0, 50))
+
+    assert code == 0
+    assert relay.parts == list(range(50))
+    assert len(relay.arrivals) == 50
+    assert station.stored == station.news("sent") == list(relay.accepted)
+
+
+@pytest.mark.slow
+async def test_a_station_killed_again_and_again_loses_and_doubles_nothing(bench: Bench, relay: FakeRelay) -> None:
+    stored: list[str] = []
+    async with relay.serving():
+        for round_ in range(8):
+            async with bench.station() as station:
+                station.scan(moves(round_ * 20, round_ * 20 + 20))
+                # a different moment every round: while scanning, while delivering, after the last scan
+                await station.read_until(has(stored=round_ * 2 + 1, sent=round_ % 4))
+                station.signal(signal.SIGKILL)
+                assert await station.end() == -signal.SIGKILL
+                stored += station.stored
+        code, last = await bench.play(b"")
+
+    assert code == 0
+    assert set(stored) <= set(relay.accepted)
+    assert [key for key, _ in bench.rows()] == list(relay.accepted)
+    assert {state for _, state in bench.rows()} == {"sent"}
+    assert max(Counter(relay.parts).values()) == 1
+    assert relay.parts == sorted(relay.parts)
+    assert last.stored == []
+
+
+async def test_a_kill_between_the_relays_answer_and_its_note_repeats_the_same_command(
+    bench: Bench, relay: FakeRelay
+) -> None:
+    async with bench.station() as station:
+
+        async def take_and_kill(request: web.Request) -> None:
+            body = await request.json()
+            relay.accepted[parse_command("stock.move", {k: body[k] for k in body if k != "kind"}).key()] = body
+            station.signal(signal.SIGKILL)
+
+        relay.behave = take_and_kill
+        async with relay.serving():
+            station.scan(moves(7, 8))
+            assert await station.end() == -signal.SIGKILL
+            relay.behave = None
+            code, _ = await bench.play(b"")
+
+    assert code == 0
+    assert relay.parts == [7]
+    assert len(relay.arrivals) == 2
+    assert relay.arrivals[0] == relay.arrivals[1]
+
+
+async def test_scans_go_on_while_the_relay_is_down_and_all_arrive_when_it_is_back(
+    bench: Bench, relay: FakeRelay
+) -> None:
+    async with bench.station() as station:
+        station.scan(moves(0, 10))
+        await station.read_until(lambda station: len(station.stored) == 10 and len(station.news("stored")) >= 2)
+        assert station.news("sent") == []
+        async with relay.serving():
+            station.scan(moves(10, 12), end=True)
+            code = await station.end()
+
+    assert code == 0
+    assert relay.parts == list(range(12))
+
+
+async def test_a_relay_that_answers_503_and_then_cuts_connections_gets_each_command_once(
+    bench: Bench, relay: FakeRelay
+) -> None:
+    troubles = {part(0): ["503", "cut"], part(1): ["503 later", "cut after taking"], part(2): ["html", "401"]}
+
+    async def trouble(request: web.Request) -> web.Response | None:
+        left = troubles[(await request.json())["part_id"]]
+        match left.pop(0) if left else None:
+            case "503":
+                return web.Response(status=503, headers={"Retry-After": "0"})
+            case "cut":
+                assert request.transport is not None
+                request.transport.close()
+            case "503 later":
+                return web.Response(status=503, headers={"Retry-After": "1"})
+            case "cut after taking":
+                assert request.transport is not None
+                request.transport.close()
+                return None
+            case "html":
+                return web.Response(text="<html>guest network</html>", content_type="text/html")
+            case "401":
+                return web.Response(status=401)
+        return None
+
+    relay.behave = trouble
+    async with relay.serving():
+        code, station = await bench.play(moves(0, 3))
+
+    assert code == 0
+    assert relay.parts == [0, 1, 2]
+    assert len(station.news("stored")) == 6
+    assert not any(troubles.values())
+
+
+async def test_what_is_undelivered_at_the_end_gives_75_and_goes_out_at_the_next_start(
+    bench: Bench, relay: FakeRelay
+) -> None:
+    code, first = await bench.play(moves(0, 4), "--drain-seconds", "0.2")
+    async with relay.serving():
+        again, second = await bench.play(moves(4, 5))
+
+    assert (code, again) == (75, 0)
+    assert relay.parts == [0, 1, 2, 3, 4]
+    waiting = [line["key"] for line in second.lines if line.get("reason") == "from before this start"]
+    assert waiting == first.stored == list(relay.accepted)[:4]
+
+
+async def test_a_refusal_is_told_with_its_reason_and_the_next_command_goes_on(bench: Bench, relay: FakeRelay) -> None:
+    async def refuse_part_1(request: web.Request) -> web.Response | None:
+        body = await request.json()
+        if body["part_id"] != part(1):
+            return None
+        problem = {"status": 422, "errors": [{"field": "part_id", "value": "…", "message": "not ours"}]}
+        return web.json_response(problem, status=422, content_type="application/problem+json")
+
+    relay.behave = refuse_part_1
+    async with relay.serving():
+        code, station = await bench.play(moves(0, 3))
+
+    assert code == 1
+    assert relay.parts == [0, 2]
+    (line,) = [line for line in station.lines if line.get("state") == "refused"]
+    assert line["reason"] == "status 422: part_id: not ours"
+    assert [state for _, state in bench.rows()] == ["sent", "refused", "sent"]
+
+
+async def test_what_became_of_a_command_is_told_when_the_vendor_has_spoken(bench: Bench, relay: FakeRelay) -> None:
+    async with relay.serving(), bench.station("--results-seconds", "60") as station:
+        station.scan(moves(0, 2))
+        await station.read_until(lambda station: len(station.news("sent")) == 2)
+        applied, rejected = station.stored
+        relay.states[applied] = {"state": "applied"}
+        relay.states[rejected] = {"state": "rejected", "reason": "not enough stock"}
+        station.scan(b"", end=True)
+        code = await station.end()
+
+    assert code == 0
+    assert station.news("applied") == [applied]
+    (line,) = [line for line in station.lines if line.get("state") == "rejected"]
+    assert (line["key"], line["reason"]) == (rejected, "not enough stock")
+
+
+async def test_scans_reach_the_real_ledger_once(bench: Bench, valkey: SharedValkey, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "REDIS_URL": valkey.url,
+        "STOCKRELAY_WEBHOOKS_PORT": str(bench.relay.port),
+        "STOCKRELAY_WEBHOOKS_TOKENS": f"ST-01:{TOKEN}",
+    }
+    command = (sys.executable, "-m", "producers.webhooks.main")
+    webhooks = Process(
+        "webhooks",
+        command,
+        log=tmp_path / "webhooks.log",
+        ready=lambda: accepts(bench.relay.port),
+        environment=environment,
+    )
+    scans = moves(0, 10) + f"CMD:RECEIVE\n{SHELF}\n{BIN}\n".encode()
+
+    with webhooks:
+        code, station = await bench.play(scans)
+
+    log = webhooks.log.read_text()
+    assert code == 0
+    assert len(station.news("sent")) == 11
+    assert [key for key in station.stored if log.count(f'key="{key}"') != 1] == []
+    assert log.count('duplicate=false client="ST-01"') == 11
+    assert TOKEN not in log

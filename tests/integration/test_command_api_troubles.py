@@ -1,0 +1,140 @@
+"""The HTTP door when the ledger fails, hangs or is weak: what it answers, and what it keeps to itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from producers.webhooks import app as app_module
+from producers.webhooks.health import Readiness
+from tasks.redis_client import open_redis
+from tasks.submit import Submitter
+from tests.integration.command_api_harness import (
+    PROBLEM,
+    TOKEN,
+    Door,
+    FakeLedger,
+    move,
+    serving,
+)
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.conftest import MakeValkey
+
+
+async def test_an_error_of_ours_tells_nothing_of_the_inside(
+    fake_door: Door, fake_ledger: FakeLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake_ledger.error = RuntimeError("the inside")
+
+    status, headers, problem = await fake_door.post(move())
+
+    assert (status, headers["Content-Type"], problem["code"]) == (500, PROBLEM, "internal-error")
+    assert "inside" not in json.dumps(problem)
+    assert "the inside" in caplog.text
+
+
+async def test_a_ledger_that_is_away_is_said_at_once_with_when_to_come_back(
+    fake_door: Door, fake_ledger: FakeLedger
+) -> None:
+    fake_ledger.error = RedisConnectionError("refused")
+
+    status, headers, problem = await fake_door.post(move())
+    shown, _, _ = await fake_door.get("/v1/commands/" + "a" * 20)
+
+    assert (status, headers["Retry-After"], problem["code"], shown) == (503, "5", "unavailable", 503)
+
+
+async def test_a_ledger_that_hangs_is_not_waited_for(
+    fake_door: Door, fake_ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "LEDGER_SECONDS", 0.05)
+    fake_ledger.gate = asyncio.Event()
+
+    status, headers, _ = await fake_door.post(move())
+
+    assert (status, headers["Retry-After"]) == (503, "5")
+
+
+async def test_a_frozen_redis_is_answered_with_503_and_the_repetition_counts_once(
+    make_valkey: MakeValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "LEDGER_SECONDS", 0.5)
+    server = make_valkey()
+    redis = open_redis(server.url)
+    async with serving(Submitter(redis)) as door:
+        server.stop_signal()
+        frozen, _, _ = await door.post(move())
+        server.cont()
+        back, _, _ = await door.post(move())
+        again, _, _ = await door.post(move())
+        assert (frozen, again) == (503, 200)
+        assert back in (200, 202)  # the frozen server may have taken the first one when it came back
+        assert await redis.llen("vendor.partsbox") == 1
+    await redis.aclose()
+
+
+async def test_readiness_is_a_durable_redis_and_health_needs_none(door: Door) -> None:
+    ready, _, report = await door.get("/readyz")
+    alive, _, _ = await door.get("/healthz")
+
+    assert (ready, alive) == (200, 200)
+    assert report == {"status": "ready", "checks": {"redis": {"ok": True}, "durable": {"ok": True}}}
+
+
+async def test_a_weak_redis_is_not_ready_unless_it_is_allowed(make_valkey: MakeValkey) -> None:
+    redis = open_redis(make_valkey({"appendfsync": "everysec"}).url)
+    async with serving(Submitter(redis), Readiness(redis)) as strict:
+        refused, headers, problem = await strict.get("/readyz")
+    async with serving(Submitter(redis), Readiness(redis, allow_weak=True)) as lenient:
+        allowed, _, report = await lenient.get("/readyz")
+    await redis.aclose()
+
+    assert (refused, headers["Content-Type"], problem["code"]) == (503, PROBLEM, "not-ready")
+    assert "appendfsync" in problem["checks"]["durable"]["reason"]
+    assert (allowed, report["status"]) == (200, "ready")
+    assert "may be lost" in report["warning"]
+
+
+async def test_a_redis_that_hides_its_settings_is_weak(make_valkey: MakeValkey) -> None:
+    redis = open_redis(make_valkey().url)
+    await redis.acl_setuser("default", enabled=True, nopass=True, commands=["-config"])
+    async with serving(Submitter(redis), Readiness(redis)) as door:
+        status, _, problem = await door.get("/readyz")
+    await redis.aclose()
+
+    assert status == 503
+    assert "cannot be read" in problem["checks"]["durable"]["reason"]
+
+
+async def test_a_dead_redis_is_not_ready_and_the_process_is_healthy(make_valkey: MakeValkey) -> None:
+    server = make_valkey()
+    server.kill()
+    redis = open_redis(server.url)
+    async with serving(Submitter(redis), Readiness(redis)) as door:
+        ready, _, problem = await door.get("/readyz")
+        alive, _, _ = await door.get("/healthz")
+    await redis.aclose()
+
+    assert (ready, alive) == (503, 200)
+    assert problem["checks"]["redis"]["ok"] is False
+
+
+async def test_no_token_reaches_the_log(
+    fake_door: Door, fake_ledger: FakeLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    await fake_door.post(move())
+    await fake_door.post(move(), Authorization="Bearer wrong-invented-token")
+    fake_ledger.error = RuntimeError("boom")
+    await fake_door.post(move())
+
+    records = " ".join(str(vars(record)) for record in caplog.records)
+    assert "command.accepted" in records
+    assert TOKEN not in records
+    assert "wrong-invented-token" not in records

@@ -1,0 +1,198 @@
+"""What the limiter keeps when a caller, an answer or the server goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+import redis.exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from tests.integration.limiter_harness import KEYS, SOON_SECONDS, MakeLimiter, policy_of, refused, use
+from workers.limiter import Limiter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.conftest import MakeValkey, SharedValkey
+
+# cancellation
+
+
+@pytest.mark.parametrize("ticks", range(12))
+async def test_a_cancelled_waiter_leaves_neither_slot_nor_charge(make_limiter: MakeLimiter, ticks: int) -> None:
+    limiter = make_limiter(policy_of("1/1h", concurrency=1), max_wait_seconds=1.0)
+    await limiter.snapshot()  # connected, so that a few ticks reach well into the call
+    waiter = asyncio.create_task(limiter.acquire("cancelled"))
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    waiter.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await waiter
+        await limiter.release("cancelled")
+        return  # it had been granted before: nothing to undo
+
+    await limiter.acquire("next")
+
+
+async def test_a_waiter_cancelled_after_its_grant_arrived_leaves_neither_slot_nor_charge(
+    make_limiter: MakeLimiter,
+) -> None:
+    sleeping = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        sleeping.set()
+        await asyncio.sleep(seconds)
+
+    # The second permit is reserved a little ahead: its waiter sleeps with the grant in its hands.
+    limiter = make_limiter(policy_of("50/1s", "2/1h+2", concurrency=1), sleep=sleep, max_wait_seconds=1.0)
+    await use(limiter, "first")
+    waiter = asyncio.create_task(limiter.acquire("cancelled"))
+    await asyncio.wait_for(sleeping.wait(), SOON_SECONDS)
+    waiter.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiter
+
+    await limiter.acquire("third")
+
+    assert (await limiter.snapshot()).in_flight == 1
+
+
+async def test_a_waiter_cancelled_in_the_queue_lets_the_others_pass(make_limiter: MakeLimiter) -> None:
+    limiter = make_limiter(policy_of(concurrency=1))
+    await limiter.acquire("a")
+    waiting = [asyncio.create_task(limiter.acquire(name)) for name in ("b", "c")]
+    await asyncio.sleep(0.05)
+    waiting[0].cancel()
+
+    await limiter.release("a")
+
+    assert (await asyncio.wait_for(waiting[1], SOON_SECONDS)).slot_id == "c"
+    assert (await limiter.snapshot()).in_flight == 1
+
+
+# the connection
+
+
+class CutProxy:
+    """Stands between a client and the server; while `cut`, passes requests on and drops the connection instead of
+    answering."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._handlers: set[asyncio.Task[None]] = set()
+        self.cut = 0
+
+    async def serve(self) -> asyncio.Server:
+        return await asyncio.start_server(self._accept, "127.0.0.1", 0)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            while request := await reader.read(65536):
+                up_writer.write(request)
+                answer = await up_reader.read(65536)
+                if b"acquire" in request and self.cut:
+                    self.cut -= 1
+                    return
+                writer.write(answer)
+        finally:
+            for end in (writer, up_writer):
+                end.close()
+
+
+@pytest.fixture
+async def proxy(valkey: SharedValkey) -> AsyncIterator[tuple[CutProxy, str]]:
+    proxy = CutProxy(int(valkey.url.rsplit(":", 1)[1].split("/")[0]))
+    server = await proxy.serve()
+    yield proxy, f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+    server.close()
+
+
+async def test_a_grant_in_a_lost_answer_is_given_back(make_limiter: MakeLimiter, proxy: tuple[CutProxy, str]) -> None:
+    cutter, url = proxy
+    limiter = make_limiter(policy_of("1/1h", concurrency=1), url=url, max_wait_seconds=0.5)
+    await limiter.snapshot()
+    cutter.cut = 1
+    with pytest.raises(redis.exceptions.ConnectionError):
+        await limiter.acquire("lost")
+    assert (await limiter.snapshot()).in_flight == 1  # so the test is about something
+
+    await limiter.acquire("next")
+
+    assert (await limiter.snapshot()).in_flight == 1
+
+
+async def test_a_call_repeated_by_the_client_library_is_granted_and_charged_once(
+    valkey: SharedValkey, proxy: tuple[CutProxy, str]
+) -> None:
+    cutter, url = proxy
+    async with Redis.from_url(url, retry=Retry(NoBackoff(), 3), decode_responses=True) as client:
+        limiter = Limiter(client, "vendor", policy_of("2/1h+2", concurrency=1), max_wait_seconds=0.5)
+        await limiter.snapshot()
+        cutter.cut = 2
+
+        await use(limiter, "first")
+
+        assert (await limiter.snapshot()).granted_total == 1
+        await use(limiter, "second")
+        await refused(limiter)
+
+
+async def test_an_unreachable_server_grants_nothing_and_everyone_hears_of_it(make_valkey: MakeValkey) -> None:
+    server = make_valkey()
+    async with Redis.from_url(server.url, retry=Retry(NoBackoff(), 0)) as client:
+        limiter = Limiter(client, "vendor", policy_of(concurrency=1))
+        await limiter.acquire("a")
+        waiting = [asyncio.create_task(limiter.acquire(f"s{i}")) for i in range(3)]
+        await asyncio.sleep(0.05)
+
+        server.kill()
+
+        results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), SOON_SECONDS)
+        assert all(isinstance(result, redis.exceptions.ConnectionError) for result in results)
+        with pytest.raises(redis.exceptions.ConnectionError):
+            await limiter.release("a")
+
+        server.start()
+
+        await limiter.release("a")  # the state survived: the slot was still taken, and is ours to free
+        await limiter.acquire("b")
+        assert (await limiter.snapshot()).in_flight == 1
+
+
+async def test_a_server_that_lost_its_scripts_is_taught_again(make_limiter: MakeLimiter, redis_client: Redis) -> None:
+    limiter = make_limiter(policy_of())
+    await limiter.acquire("a")
+
+    await redis_client.script_flush()
+
+    await limiter.acquire("b")
+
+
+# what stays in Redis
+
+
+async def test_nothing_but_one_small_hash_stays_behind(make_limiter: MakeLimiter, redis_client: Redis) -> None:
+    policy = policy_of("2000/1s", concurrency=5, slot_seconds=0.6)
+    limiters = [
+        make_limiter(policy, max_wait_seconds=SOON_SECONDS),
+        make_limiter(policy, max_wait_seconds=SOON_SECONDS),
+    ]
+    await asyncio.gather(*(use(limiters[i % 2], f"s{i}") for i in range(300)))
+    await asyncio.gather(*(limiters[0].acquire(f"leaked{i}") for i in range(8)))  # five, and three after those ran out
+    await limiters[0].ghost("ghost", 0.1)
+    await limiters[0].penalise(0.01)
+    await limiters[0].pause(0.01, "503")
+
+    keys = set(await redis_client.keys("*"))
+    assert keys <= {f"{KEYS}{name}" for name in ("state", "rates", "slots", "owners", "turns", "promises")}
+    for key in keys - {f"{KEYS}state"}:
+        assert 0 < await redis_client.pttl(key) < 10_000
+    assert await redis_client.zcard(f"{KEYS}slots") == await redis_client.hlen(f"{KEYS}owners")
+    assert await redis_client.hlen(f"{KEYS}rates") == 2
+    assert await redis_client.hlen(f"{KEYS}state") <= 14
