@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Tests wait for timers and processes more than they compute: twice the cores of a small machine. ARGS="-n 0" for one.
+TEST_WORKERS := 4
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 help: ## List the targets
@@ -22,7 +24,7 @@ run: $(INSTALLED) ## Start the Procfile and stay up; sandbox vendors unless vend
 	@$(BIN)/python -m tests.run $(ARGS)
 
 test: $(INSTALLED) ## Run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(ARGS)
 
 check: lint test ## Formatting, lint, types, import contracts and tests
 

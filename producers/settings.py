@@ -80,6 +80,12 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _named_host(host: str) -> str:
+    if not host.strip():
+        raise ValueError("is empty, which would be every address of this machine; name one, as 127.0.0.1 or 0.0.0.0")
+    return host
+
+
 def _checked_pattern(pattern: str) -> str:
     compile_pattern(pattern)
     return pattern
@@ -93,7 +99,7 @@ class WebhookSettings(_Settings):
     """Settings of `stockrelay-webhooks` (`STOCKRELAY_WEBHOOKS_…`)."""
 
     #: Loopback: other machines come through a proxy that speaks TLS.
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_named_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
     tokens: Annotated[ClientTokens, BeforeValidator(_as_tokens)]
 

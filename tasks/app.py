@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Final
 
 from celery import Celery
@@ -10,7 +11,10 @@ from kombu.entity import Queue
 
 from tasks.envelope import queue_of
 from tasks.registry import command_type, kinds, vendors
-from tasks.settings import redis_url
+from tasks.settings import SettingsError, redis_url
+
+#: Exit code of a process that was told something it cannot use.
+EX_USAGE: Final = 2
 
 #: How long Celery waits before it gives a delivery to another worker. Only a hint is late by it: the ledger's own
 #: recovery takes one lease.
@@ -59,5 +63,14 @@ def create_app(broker_url: str) -> Celery:
     return application
 
 
+def _broker_url() -> str:
+    """Read REDIS_URL, or end the process with one line: Celery would answer an exception with its own traceback."""
+    try:
+        return redis_url(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_USAGE) from None
+
+
 #: `celery -A` wants a module-level application: the one place that reads the environment at import.
-app = create_app(redis_url(os.environ))
+app = create_app(_broker_url())

@@ -11,7 +11,11 @@ import base64
 import json
 import os
 import socket
-from typing import Any
+from typing import Any, Final
+
+#: Where workers keep messages that never reach a task. Fields: `reason` (why), `raw` (bytes as they came, perhaps no
+#: UTF-8), `queue`, `at` (UTC milliseconds).
+PARKED_STREAM: Final = "sr:parked"
 
 #: Every hint has the same body: no arguments, no callbacks. The key is the task id.
 _BODY = json.dumps([[], {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}])

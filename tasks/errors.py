@@ -10,13 +10,17 @@ StockrelayError
     ├── TransitionRefusedError   the ledger does not allow this step from this state
     ├── LeaseLostError           another owner has the command now
     ├── KeyReusedError           an idempotency key came back with another command
-    └── UnknownCommandError      no such key in the ledger
+    ├── UnknownCommandError      no such key in the ledger
+    └── DamagedRecordError       what the ledger keeps under a key cannot be read as a command
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.records import DamagedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +105,11 @@ class KeyReusedError(LedgerError):
 
 class UnknownCommandError(LedgerError):
     """The ledger has no command under this key."""
+
+
+class DamagedRecordError(LedgerError):
+    """What the ledger keeps under a key cannot be read as a command; `record` says why and what is there."""
+
+    def __init__(self, record: DamagedRecord) -> None:
+        super().__init__(f"{record.key}: damaged record: {record.problem}")
+        self.record = record

@@ -21,8 +21,9 @@ function step.admit()
     local named = alias and redis.call('GET', alias)
     if named and named ~= c.key then
       answers[i] = {key = named, state = get(named, 'state') or 'cancelled', fresh = false, conflict = true}
-    elseif known then
-      answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = known ~= c.digest}
+    elseif redis.call('EXISTS', cmd(c.key)) == 1 then
+      local conflict = sound(c.key) and known ~= c.digest
+      answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = conflict}
     else
       store(c)
       enter_lanes(c.key)
@@ -43,13 +44,14 @@ local function lease(key, verdict)
   return {verdict = verdict, record = record(key)}
 end
 
--- {key, owner, lease_ms, max_crashes} -> {verdict, record}
+-- {key, owner, lease_ms, max_crashes} -> {verdict, record}; what was damaged is held by then
 function step.claim()
   local key = args.key
-  local state = get(key, 'state')
-  if not state then return {verdict = 'unknown'} end
+  if not known_at_all(key) then return {verdict = 'unknown'} end
   local leased = number(key, 'lease_ms')
-  if leased > now then return {verdict = 'held_by_other', state = state} end
+  if leased > now then return {verdict = 'held_by_other'} end
+  if not sound(key) then return {verdict = 'damaged'} end
+  local state = get(key, 'state')
   if leased > 0 then state = recover(key) end
   if state == 'delayed' and number(key, 'due_ms') <= now then
     move(key, 'ready', '')
@@ -65,6 +67,10 @@ function step.claim()
   end
   if state == 'waiting' or state == 'delayed' or state == 'in_doubt' then
     return {verdict = 'not_ready', state = state}
+  end
+  if state == 'sending' then
+    hold_damaged(key, 'field lease_ms: missing, but it is sending')
+    return {verdict = 'damaged'}
   end
   return {verdict = 'settled', state = state}
 end
@@ -216,25 +222,25 @@ end
 -- {key, by, retention_seconds}: only what no worker has begun
 function step.cancel()
   local key = args.key
-  local state = get(key, 'state')
-  if not state or number(key, 'total') > 0 or not move(key, 'cancelled', 'cancelled by ' .. args.by) then
-    return refused(key)
-  end
+  if not get(key, 'state') or not sound(key) or number(key, 'total') > 0 then return refused(key) end
+  if not move(key, 'cancelled', 'cancelled by ' .. args.by) then return refused(key) end
   leave_lanes(key)
   retire(key)
   close_child(key, false)
   return {state = 'cancelled'}
 end
 
--- {key, by, command?, summary?, lanes?}: a dead letter runs again, held ones in their place, rejected ones at the tail
+-- {key, by, command?, summary?, lanes?}: a dead letter runs again, held ones in their place, rejected ones at the tail.
+-- What a correction replaces stays in the evidence.
 function step.replay()
   local key = args.key
   local state = get(key, 'state')
-  if not redis.call('ZSCORE', prefix .. 'dead', key) then return refused(key) end
+  if not stands_in('dead', key) or fault_of(key) or number(key, 'total') > 0 then return refused(key) end
   local edited = present(args.command)
+  local replaced = edited and get(key, 'command') or nil
   if state == 'held' and edited then leave_lanes(key) end
   if edited then
-    if not get(key, 'original') then redis.call('HSET', cmd(key), 'original', get(key, 'command')) end
+    if replaced and not get(key, 'original') then redis.call('HSET', cmd(key), 'original', replaced) end
     redis.call('HSET', cmd(key), 'command', args.command, 'summary', args.summary, 'lanes', cjson.encode(args.lanes))
   end
   if state == 'rejected' or edited then
@@ -244,22 +250,28 @@ function step.replay()
   redis.call('HSET', cmd(key), 'attempts', 0, 'waits', 0, 'looks', 0, 'failed_looks', 0, 'crashes', 0,
     'replayed_by', args.by)
   redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'receipt')
-  keep_evidence(key, cjson.encode({what = 'replayed', by = args.by, edited = edited}))
+  keep_evidence(key, cjson.encode({what = 'replayed', by = args.by, edited = edited, replaced = replaced}))
   if take_place(key) == 0 then make_ready(key, 'replayed by ' .. args.by)
   else move(key, 'waiting', 'replayed by ' .. args.by) end
   return {state = get(key, 'state')}
 end
 
--- {key, by, reason, retention_seconds}: a person decides that a dead letter stays undone
+-- {key, by, reason, retention_seconds, lanes?}: a person decides that a dead letter stays undone.
+-- `lanes`: where one that does not say so itself was found standing.
 function step.discard()
   local key = args.key
-  if not redis.call('ZSCORE', prefix .. 'dead', key) then return refused(key) end
+  if not stands_in('dead', key) then return refused(key) end
   local was = get(key, 'state')
+  if was ~= 'rejected' and was ~= 'held' then
+    hold_damaged(key, fault_of(key, {rejected = 1, held = 1}))
+    was = 'held'
+  end
+  set_aside('evidence:', key, 'list')
   move(key, 'rejected', 'discarded by ' .. args.by .. ': ' .. args.reason)
   redis.call('ZREM', prefix .. 'dead', key)
   redis.call('HSET', cmd(key), 'discarded_by', args.by)
   keep_evidence(key, cjson.encode({what = 'discarded', by = args.by, reason = args.reason, was = was}))
-  if was == 'held' then leave_lanes(key) end
+  if was == 'held' then leave_lanes(key, args.lanes) end
   retire(key)
   close_child(key, false)
   return {state = 'rejected'}
@@ -291,32 +303,39 @@ end
 function step.promote()
   local answer = {promoted = 0, recovered = 0, hinted = 0, republished = 0}
   for _, key in ipairs(due('sending', args.limit)) do
-    recover(key)
-    answer.recovered = answer.recovered + 1
+    if sound(key, {sending = 1, in_doubt = 1}) then
+      recover(key)
+      answer.recovered = answer.recovered + 1
+    end
   end
   answer.next_in_ms = next_due({'sending'})
   if args.paused then return answer end
   for _, key in ipairs(due('delayed', args.limit)) do
-    make_ready(key, '')
-    answer.promoted = answer.promoted + 1
+    if sound(key, {delayed = 1}) then
+      make_ready(key, '')
+      answer.promoted = answer.promoted + 1
+    end
   end
   local horizon = math.min(oldest_hint(), now) - args.stale_ms
   for _, key in ipairs(due('doubt', args.limit)) do
     redis.call('ZADD', prefix .. 'doubt', ms(now + args.stale_ms), key)
     local hinted = number(key, 'hinted_ms')
-    if hinted == 0 or hinted <= horizon then
+    if sound(key, {in_doubt = 1}) and (hinted == 0 or hinted <= horizon) then
       redis.call('HSET', cmd(key), 'hinted_ms', ms(now))
       hint(key)
       answer.hinted = answer.hinted + 1
     end
   end
-  for _, key in ipairs(redis.call('ZRANGE', prefix .. 'ready', '-inf', ms(horizon), 'BYSCORE', 'LIMIT', 0, args.limit)) do
-    redis.call('ZADD', prefix .. 'ready', ms(now), key)
-    hint(key)
-    answer.republished = answer.republished + 1
+  local unclaimed = redis.call('ZRANGE', prefix .. 'ready', '-inf', ms(horizon), 'BYSCORE', 'LIMIT', 0, args.limit)
+  for _, key in ipairs(unclaimed) do
+    if sound(key, {ready = 1}) then
+      redis.call('ZADD', prefix .. 'ready', ms(now), key)
+      hint(key)
+      answer.republished = answer.republished + 1
+    end
   end
   answer.next_in_ms = next_due({'delayed', 'sending', 'doubt'})
   return answer
 end
 
-return cjson.encode(step[ARGV[1]]())
+return cjson.encode({answer = step[ARGV[1]](), damaged = damaged})

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import asdict
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
+from redis.exceptions import ResponseError
+
+from tasks import telemetry
 from tasks.envelope import hint_template, queue_of
-from tasks.errors import LeaseLostError, TransitionRefusedError, UnknownCommandError
-from tasks.records import Admission, Claim, CommandRecord, NewCommand, Promotion, State, Verdict
+from tasks.errors import DamagedRecordError, LeaseLostError, TransitionRefusedError, UnknownCommandError
+from tasks.records import (
+    Admission,
+    Claim,
+    CommandRecord,
+    DamagedRecord,
+    NewCommand,
+    Promotion,
+    State,
+    Verdict,
+    lane_names,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Mapping, Sequence
 
     from redis.asyncio import Redis
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: How long an applied, cancelled or discarded command is remembered, and its key recognised.
 RETENTION_DAYS: Final = 30
@@ -23,6 +41,8 @@ MAX_CRASHES: Final = 5
 #: A hint nobody took for this long after every older one left the queue is lost, and published again.
 STALE_HINT_SECONDS: Final = 10.0
 _DAY_SECONDS: Final = 86_400
+#: Keys looked at in one call of a search: a few milliseconds of the server's time.
+_SCAN_KEYS: Final = 250
 
 
 def prefix_of(vendor: str) -> str:
@@ -38,6 +58,27 @@ def _source() -> str:
 def _json(value: object) -> str:
     # no \u escapes: cjson refuses those of lone surrogates, which a vendor's answer may hold
     return json.dumps(value, ensure_ascii=False)
+
+
+async def _unless_other_type(answer: Awaitable[T]) -> T | None:
+    """Await an answer of Redis; None where the key holds another type of value."""
+    try:
+        return await answer
+    except ResponseError as error:
+        if not str(error).startswith("WRONGTYPE"):
+            raise
+        return None
+
+
+def _evidence(text: str) -> dict[str, Any]:
+    """Read one entry; what cannot be read is shown as it is."""
+    try:
+        entry = json.loads(text)
+    except (ValueError, RecursionError):
+        entry = None
+    if isinstance(entry, dict) and isinstance(entry.get("at_ms"), int):
+        return entry
+    return {"what": "unreadable", "at_ms": 0, "raw": text}
 
 
 def _maybe_json(value: object) -> str:
@@ -72,10 +113,16 @@ class Ledger:
 
     async def _step(self, name: str, **arguments: Any) -> Any:
         text = _json(arguments).encode(errors="replace")
-        answer = json.loads(await self._script(keys=[self._prefix], args=[name, self._queue, self._template, text]))
+        found = json.loads(await self._script(keys=[self._prefix], args=[name, self._queue, self._template, text]))
+        for one in found["damaged"]:
+            self._report(**one)
+        answer = found["answer"]
         if isinstance(answer, dict) and answer.get("error") == "refused":
             self._refuse(name, arguments, answer["state"])
         return answer
+
+    def _report(self, key: str, problem: str) -> None:
+        logger.error(telemetry.RECORD_DAMAGED, extra={"key": key, "vendor": self.vendor, "problem": problem})
 
     @staticmethod
     def _refuse(name: str, arguments: dict[str, Any], state: str) -> None:
@@ -102,12 +149,22 @@ class Ledger:
     # workers
 
     async def claim(self, key: str, owner: str, lease_seconds: float) -> Claim:
-        """Take the lease of a command that may run or must be looked up; say why not otherwise."""
+        """Take the lease of a command that may run or must be looked up; say why not otherwise.
+
+        A record that cannot be read is logged and held: no machine can decide about it.
+        """
         answer = await self._step(
             "claim", key=key, owner=owner, lease_ms=int(lease_seconds * 1000), max_crashes=self._max_crashes
         )
-        record = answer.get("record")
-        return Claim(Verdict(answer["verdict"]), CommandRecord.from_hash(key, self.vendor, record) if record else None)
+        verdict, fields = Verdict(answer["verdict"]), answer.get("record")
+        if fields is None:
+            return Claim(verdict)
+        try:
+            return Claim(verdict, CommandRecord.from_hash(key, self.vendor, fields))
+        except DamagedRecordError as error:
+            self._report(key, error.record.problem)
+            await self.settle(key, owner, State.HELD, reason=f"damaged record: {error.record.problem}")
+            return Claim(Verdict.DAMAGED)
 
     async def renew(self, owners: Mapping[str, str], lease_seconds: float) -> frozenset[str]:
         """Prolong the leases of keys by their owner tokens; returns the keys that are no longer their owner's."""
@@ -235,25 +292,63 @@ class Ledger:
 
     async def discard(self, key: str, by: str, reason: str) -> None:
         """Close a dead letter for good, undone, with a person's reason; a held one lets its lane go on."""
-        await self._step("discard", key=key, by=by, reason=reason, retention_seconds=self._retention_seconds)
+        lanes = await self._lanes_of_damaged(key)
+        where = {} if lanes is None else {"lanes": lanes}
+        await self._step("discard", key=key, by=by, reason=reason, retention_seconds=self._retention_seconds, **where)
+
+    async def _lanes_of_damaged(self, key: str) -> list[str] | None:
+        """Search the lanes for a command whose record does not name them; None where it does."""
+        fields = await self._raw(key)
+        if lane_names((fields or {}).get("lanes")) is not None:
+            return None
+        start = self._prefix + "lane:"
+        return [
+            cast("str", lane).removeprefix(start)
+            async for lane in self._redis.scan_iter(match=start + "*", _type="LIST", count=_SCAN_KEYS)
+            if await cast("Awaitable[Any]", self._redis.lpos(lane, key)) is not None
+        ]
+
+    async def read(self, key: str) -> CommandRecord | DamagedRecord | None:
+        """Read what is known of a command, readable or not; None for one that is not known."""
+        fields = await self._raw(key)
+        if fields is None:
+            return DamagedRecord(key, self.vendor, "it is not a hash", {})
+        if fields:
+            try:
+                return CommandRecord.from_hash(key, self.vendor, fields)
+            except DamagedRecordError as error:
+                return error.record
+        if await self._redis.zscore(self._prefix + "dead", key) is None:
+            return None
+        return DamagedRecord(key, self.vendor, "it is not there", {})
+
+    async def _raw(self, key: str) -> dict[str, str] | None:
+        """Read a command's hash, empty where there is none; None where something else stands there."""
+        return await _unless_other_type(
+            cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._prefix + "cmd:" + key))
+        )
 
     async def find(self, key: str) -> CommandRecord | None:
-        """Read what is known of a command."""
-        fields = cast("dict[str, str]", await self._redis.hgetall(self._prefix + "cmd:" + key))
-        return CommandRecord.from_hash(key, self.vendor, fields) if fields else None
+        """Read what is known of a command; raises DamagedRecordError where that cannot be read."""
+        record = await self.read(key)
+        if isinstance(record, DamagedRecord):
+            raise DamagedRecordError(record)
+        return record
 
     async def evidence(self, key: str) -> list[dict[str, Any]]:
         """Read everything that was seen, sent and answered for a command, oldest first."""
-        entries = await self._redis.lrange(self._prefix + "evidence:" + key, 0, -1)
-        return [json.loads(entry) for entry in entries]
+        entries = await _unless_other_type(
+            cast("Awaitable[list[str]]", self._redis.lrange(self._prefix + "evidence:" + key, 0, -1))
+        )
+        return [_evidence(entry) for entry in entries or ()]
 
-    async def dead_letters(self, limit: int = 100) -> list[CommandRecord]:
-        """List the dead letters, newest first."""
+    async def dead_letters(self, limit: int = 100) -> list[CommandRecord | DamagedRecord]:
+        """List the dead letters, newest first, the unreadable ones too."""
         keys = cast("list[str]", await self._redis.zrange(self._prefix + "dead", 0, limit - 1, desc=True))
-        found = [await self.find(key) for key in keys]
+        found = [await self.read(key) for key in keys]
         return [record for record in found if record is not None]
 
     async def counts(self) -> dict[State, int]:
         """Count the commands by state; applied ones that were forgotten after the retention stay counted."""
         fields = cast("dict[str, str]", await self._redis.hgetall(self._prefix + "counts"))
-        return {State(name): int(value) for name, value in fields.items() if int(value)}
+        return {state: int(fields[state]) for state in State if fields.get(state, "0") != "0"}

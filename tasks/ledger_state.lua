@@ -1,7 +1,8 @@
 -- What every step of the ledger shares: the clock, the closed set of states, lanes, hints and events.
 -- Loaded in front of ledger.lua; both make one script.
 --
--- script(KEYS[1] prefix; ARGV[1] step, ARGV[2] queue, ARGV[3] hint template, ARGV[4] JSON arguments) -> JSON
+-- script(KEYS[1] prefix; ARGV[1] step, ARGV[2] queue, ARGV[3] hint template, ARGV[4] JSON arguments)
+-- -> JSON {answer, damaged: {key, problem} of every record found damaged, and held, on the way}
 --
 -- Keys, all under the prefix `sr:{vendor}:` (the queue excepted, which is Celery's):
 --   cmd:<key>       HASH   the command, its state and counters
@@ -13,6 +14,7 @@
 --   delayed         ZSET   key -> when it is due (ms)
 --   doubt           ZSET   key -> when to look next (ms)
 --   dead            ZSET   key -> when it was rejected or held (ms)
+--   damaged:<key>   any    what stood where the command's hash or evidence belongs
 --   counts          HASH   state -> how many
 --   places          STRING counter of the places in the lanes
 --   events          STREAM key, kind, state, reason of every step
@@ -35,15 +37,25 @@ local NEXT = {
   held = {ready = 1, waiting = 1, rejected = 1},
 }
 
+local FINAL = {applied = 1, rejected = 1, held = 1, cancelled = 1}
+--: HINCRBY fails on what is no integer
+local COUNTERS = {
+  'attempts', 'waits', 'looks', 'failed_looks', 'crashes', 'hints', 'blocked', 'total', 'done', 'failed',
+}
+
 local function cmd(key) return prefix .. 'cmd:' .. key end
-local function get(key, field) return redis.call('HGET', cmd(key), field) end
+local function type_of(name) return redis.call('TYPE', name).ok end
+local function get(key, field)
+  local value = redis.pcall('HGET', cmd(key), field)
+  return type(value) == 'string' and value or nil
+end
 local function number(key, field) return tonumber(get(key, field) or '0') or 0 end
 local function present(value) return value and value ~= cjson.null and value ~= '' end
 local function ms(value) return string.format('%.0f', value) end
 
 local function announce(key, kind, state, reason)
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', EVENTS_KEPT, '*',
-    'key', key, 'kind', kind, 'state', state, 'reason', reason or '', 'at_ms', ms(now))
+    'key', key, 'kind', kind or '', 'state', state, 'reason', reason or '', 'at_ms', ms(now))
 end
 
 -- Change the state, refuse an impossible change. Returns true, or false where it is refused.
@@ -91,19 +103,139 @@ local function make_ready(key, reason)
   return true
 end
 
-local function lanes_of(key) return cjson.decode(get(key, 'lanes') or '[]') end
+-- The names of a command's lanes, or nil where they cannot be read.
+local function readable_lanes(key)
+  local readable, lanes = pcall(cjson.decode, get(key, 'lanes') or '')
+  if not readable or type(lanes) ~= 'table' then return nil end
+  local names = 0
+  for _, name in pairs(lanes) do
+    if type(name) ~= 'string' then return nil end
+    names = names + 1
+  end
+  return names == #lanes and lanes or nil
+end
+
+local function lanes_of(key) return readable_lanes(key) or {} end
+
+local function lane_fault(key)
+  local lanes = readable_lanes(key)
+  if not lanes then return 'field lanes: not a list of names' end
+  for _, name in ipairs(lanes) do
+    local found = type_of(prefix .. 'lane:' .. name)
+    if found ~= 'list' and found ~= 'none' then return 'its lane is a ' .. found .. ', not a list' end
+  end
+end
+
+--: RFC 3629, section 4
+local UTF8 = {
+  '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]',
+  '\237[\128-\159][\128-\191]', '\240[\144-\191][\128-\191][\128-\191]',
+  '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
+}
+
+-- Neither a hint nor the answer of a claim can carry other bytes.
+local function is_utf8(text)
+  if not string.find(text, '[\128-\255]') then return true end
+  for _, character in ipairs(UTF8) do text = string.gsub(text, character, ' ') end
+  return not string.find(text, '[\128-\255]')
+end
+
+local function text_fault(key)
+  local flat = redis.call('HGETALL', cmd(key))
+  for i = 1, #flat, 2 do
+    if not is_utf8(flat[i]) then return 'a field with a name that is not UTF-8' end
+    if not is_utf8(flat[i + 1]) then return 'field ' .. flat[i] .. ': not UTF-8' end
+  end
+end
+
+-- What keeps a machine from deciding about a command, or nil. `states`: those that fit where it stands.
+local function fault_of(key, states)
+  local found, state = type_of(cmd(key)), get(key, 'state')
+  if found ~= 'hash' then return found == 'none' and 'it is not there' or 'it is a ' .. found .. ', not a hash' end
+  if not present(state) then return 'field state: missing' end
+  local shown = string.gsub(string.sub(state, 1, 40), '[^%w_-]', '?')
+  if not (NEXT[state] or FINAL[state]) then return 'field state: unknown: ' .. shown end
+  if states and not states[state] then return 'field state: ' .. shown .. ' does not fit the index it is in' end
+  if not string.match(get(key, 'kind') or '', '^[%w_.-]+$') then return 'field kind: missing or not a name' end
+  if not present(get(key, 'digest')) then return 'field digest: missing' end
+  for _, name in ipairs(COUNTERS) do
+    if not string.match(get(key, name) or '0', '^-?%d+$') then return 'field ' .. name .. ': not a number' end
+  end
+  found = type_of(prefix .. 'evidence:' .. key)
+  if found ~= 'list' and found ~= 'none' then return 'its evidence is a ' .. found .. ', not a list' end
+  return lane_fault(key) or text_fault(key)
+end
+
+local function stands_in(index, key) return redis.call('ZSCORE', prefix .. index, key) end
+
+-- False for a key that was never accepted, or was forgotten after the retention.
+local function known_at_all(key)
+  if redis.call('EXISTS', cmd(key)) == 1 then return true end
+  for _, index in ipairs({'ready', 'sending', 'delayed', 'doubt', 'dead'}) do
+    if stands_in(index, key) then return true end
+  end
+  return false
+end
+
+-- The state that a damaged command is counted under: its index knows better than its record.
+local function counted_as(key)
+  local state = get(key, 'state')
+  if stands_in('ready', key) then return 'ready' end
+  if stands_in('delayed', key) then return 'delayed' end
+  if stands_in('doubt', key) then return 'in_doubt' end
+  if stands_in('sending', key) then return present(get(key, 'doubt_ms')) and 'in_doubt' or 'sending' end
+  if stands_in('dead', key) then return state == 'rejected' and state or 'held' end
+  return (NEXT[state or ''] or FINAL[state or '']) and state or 'waiting'
+end
+
+local function set_aside(kind, key, wanted)
+  local name = prefix .. kind .. key
+  local found = type_of(name)
+  if found ~= wanted and found ~= 'none' then redis.call('RENAME', name, prefix .. 'damaged:' .. key) end
+end
+
+--: what this call found, for the caller's log
+local damaged = {}
+
+-- No machine can decide about a damaged command: it becomes a dead letter, and keeps its lane until a person discards
+-- it.
+local function hold_damaged(key, problem)
+  local was, reason = counted_as(key), 'damaged record: ' .. problem
+  set_aside('cmd:', key, 'hash')
+  set_aside('evidence:', key, 'list')
+  for _, index in ipairs({'ready', 'sending', 'delayed', 'doubt'}) do redis.call('ZREM', prefix .. index, key) end
+  redis.call('HINCRBY', prefix .. 'counts', was, -1)
+  redis.call('HINCRBY', prefix .. 'counts', 'held', 1)
+  redis.call('HDEL', cmd(key), 'owner', 'lease_ms', 'hinted_ms')
+  redis.call('HSET', cmd(key), 'state', 'held', 'updated_ms', ms(now), 'reason', reason)
+  redis.call('PERSIST', cmd(key))
+  redis.call('ZADD', prefix .. 'dead', ms(now), key)
+  announce(key, get(key, 'kind'), 'held', reason)
+  damaged[#damaged + 1] = {key = key, problem = problem}
+end
+
+-- Whether a step may go on with a command; a damaged one is held. Without `states`, an ended one is left as it is.
+local function sound(key, states)
+  if not states and FINAL[get(key, 'state') or ''] then return true end
+  local problem = fault_of(key, states)
+  if problem then hold_damaged(key, problem) end
+  return not problem
+end
 
 local function unblock(key)
+  if not sound(key, {waiting = 1, held = 1}) then return end
   if redis.call('HINCRBY', cmd(key), 'blocked', -1) == 0 and get(key, 'state') == 'waiting' then
     make_ready(key, '')
   end
 end
 
 -- Leave every lane; whoever becomes the head of one is blocked by one lane less.
-local function leave_lanes(key)
-  for _, name in ipairs(lanes_of(key)) do
+local function leave_lanes(key, lanes)
+  for _, name in ipairs(lanes or lanes_of(key)) do
     local lane = prefix .. 'lane:' .. name
-    if redis.call('LINDEX', lane, 0) == key then
+    if type_of(lane) ~= 'list' then
+      -- nobody can stand in it
+    elseif redis.call('LINDEX', lane, 0) == key then
       redis.call('LPOP', lane)
       local head = redis.call('LINDEX', lane, 0)
       if head then unblock(head) end
@@ -152,13 +284,15 @@ end
 local function retire(key)
   redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
   redis.call('EXPIRE', cmd(key), args.retention_seconds)
-  redis.call('EXPIRE', prefix .. 'evidence:' .. key, args.retention_seconds)
+  for _, kind in ipairs({'evidence:', 'damaged:'}) do
+    redis.call('EXPIRE', prefix .. kind .. key, args.retention_seconds)
+  end
 end
 
 -- A child is closed for good: when it was the last, so is its parent.
 local function close_child(key, applied)
   local parent = get(key, 'parent')
-  if not present(parent) then return end
+  if not present(parent) or FINAL[get(parent, 'state') or ''] or not sound(parent) then return end
   local done = redis.call('HINCRBY', cmd(parent), 'done', 1)
   if not applied then redis.call('HINCRBY', cmd(parent), 'failed', 1) end
   local total, failed = number(parent, 'total'), number(parent, 'failed')

@@ -53,6 +53,9 @@ class Sending(Protocol):
     async def permitted(self) -> None:
         """Be told that the limiter let the write through; its first byte follows when this returns."""
 
+    def may_leave(self) -> bool:
+        """Say in the moment of writing whether the first byte may still leave: not in a process that was frozen."""
+
 
 class StockPort(Protocol):
     """Stock of a vendor. Every method raises the vendor errors of `tasks.errors`; none retries."""

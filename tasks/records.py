@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from tasks.errors import DamagedRecordError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: So much of a damaged value is shown.
+SHOWN_LENGTH: Final = 40
 
 
 class State(StrEnum):
@@ -39,10 +44,99 @@ class Verdict(StrEnum):
     NOT_READY = "not_ready"
     SETTLED = "settled"
     UNKNOWN = "unknown"
+    #: The record cannot be read; the command is held for a person.
+    DAMAGED = "damaged"
 
 
-def _json(text: str | None) -> Any:
-    return json.loads(text) if text else None
+@dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """What the ledger keeps under a key, where that cannot be read as a command."""
+
+    key: str
+    vendor: str
+    #: Which field is wrong and how, in words.
+    problem: str
+    fields: Mapping[str, str]
+
+    @property
+    def summary(self) -> str:
+        return self.fields.get("summary", "")
+
+    @property
+    def kind(self) -> str:
+        return self.fields.get("kind", "")
+
+    @property
+    def updated_ms(self) -> int | None:
+        text = self.fields.get("updated_ms", "")
+        return int(text) if text.isdecimal() else None
+
+
+def lane_names(text: str | None) -> tuple[str, ...] | None:
+    """Read a list of names as the ledger keeps it; None where it is none."""
+    try:
+        found = json.loads(text or "")
+    except ValueError:
+        return None
+    if not (isinstance(found, list | dict) and all(isinstance(name, str) for name in found)):
+        return None
+    return tuple(found) if isinstance(found, list) or not found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """The hash of one command; what cannot be read raises DamagedRecordError naming the field."""
+
+    key: str
+    vendor: str
+    fields: Mapping[str, str]
+
+    def damaged(self, name: str, how: str) -> DamagedRecordError:
+        return DamagedRecordError(DamagedRecord(self.key, self.vendor, f"field {name}: {how}", dict(self.fields)))
+
+    def state(self) -> State:
+        text = self.fields.get("state")
+        if not text:
+            raise self.damaged("state", "missing")
+        try:
+            return State(text)
+        except ValueError:
+            raise self.damaged("state", f"unknown: {text[:SHOWN_LENGTH]}") from None
+
+    def text(self, name: str) -> str:
+        text = self.fields.get(name)
+        if not text:
+            raise self.damaged(name, "missing")
+        return text
+
+    def maybe(self, name: str) -> int | None:
+        text = self.fields.get(name)
+        try:
+            return int(float(text)) if text else None
+        except (ValueError, OverflowError):
+            raise self.damaged(name, "not a number") from None
+
+    def number(self, name: str) -> int:
+        return self.maybe(name) or 0
+
+    def mapping(self, name: str) -> dict[str, Any] | None:
+        text = self.fields.get(name)
+        if not text:
+            return None
+        try:
+            found = json.loads(text)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise self.damaged(name, "not a JSON object")
+        return found
+
+    def names(self, name: str) -> tuple[str, ...]:
+        text = self.fields.get(name)
+        found = lane_names(text) if text else ()
+        if found is None:
+            raise self.damaged(name, "not a list of names")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,43 +179,37 @@ class CommandRecord:
 
     @classmethod
     def from_hash(cls, key: str, vendor: str, fields: Mapping[str, str]) -> Self:
-        """Read the ledger's hash."""
-
-        def number(name: str) -> int:
-            return int(float(fields.get(name) or 0))
-
-        def maybe(name: str) -> int | None:
-            return int(float(fields[name])) if fields.get(name) else None
-
+        """Read the ledger's hash; raises DamagedRecordError naming the field that cannot be read."""
+        read = _Fields(key, vendor, fields)
         return cls(
             key=key,
             vendor=vendor,
-            kind=fields["kind"],
-            state=State(fields["state"]),
+            kind=read.text("kind"),
+            state=read.state(),
             summary=fields.get("summary", ""),
             client=fields.get("client", ""),
             command=fields.get("command", ""),
-            lanes=tuple(_json(fields.get("lanes")) or ()),
-            accepted_ms=number("accepted_ms"),
-            updated_ms=number("updated_ms"),
+            lanes=read.names("lanes"),
+            accepted_ms=read.number("accepted_ms"),
+            updated_ms=read.number("updated_ms"),
             reason=fields.get("reason", ""),
-            attempts=number("attempts"),
-            waits=number("waits"),
-            looks=number("looks"),
-            failed_looks=number("failed_looks"),
-            crashes=number("crashes"),
+            attempts=read.number("attempts"),
+            waits=read.number("waits"),
+            looks=read.number("looks"),
+            failed_looks=read.number("failed_looks"),
+            crashes=read.number("crashes"),
             doubted=fields.get("doubted") == "1",
-            doubt_ms=maybe("doubt_ms"),
-            due_ms=maybe("due_ms"),
-            now_ms=maybe("now_ms"),
-            image=_json(fields.get("image")),
-            receipt=_json(fields.get("receipt")),
-            refusal=_json(fields.get("refusal")),
+            doubt_ms=read.maybe("doubt_ms"),
+            due_ms=read.maybe("due_ms"),
+            now_ms=read.maybe("now_ms"),
+            image=read.mapping("image"),
+            receipt=read.mapping("receipt"),
+            refusal=read.mapping("refusal"),
             parent=fields.get("parent"),
-            children=tuple(_json(fields.get("children")) or ()),
-            total=number("total"),
-            done=number("done"),
-            failed=number("failed"),
+            children=read.names("children"),
+            total=read.number("total"),
+            done=read.number("done"),
+            failed=read.number("failed"),
             original=fields.get("original"),
             discarded_by=fields.get("discarded_by"),
             replayed_by=fields.get("replayed_by"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qs, urlsplit
@@ -18,21 +19,52 @@ CONNECT_TIMEOUT_SECONDS: Final = 2.0
 HEALTH_CHECK_SECONDS: Final = 10
 
 
+#: Options that the ledger's client and Celery's read alike; with any other the two would not talk to one server.
+_TLS_OPTIONS: Final = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_NOT_AN_ADDRESS: Final = (
+    "not an address like redis://host:6379/0; in user and password write # as %23, / as %2F, ? as %3F"
+)
+
+
 class InsecureRedisError(ValueError):
     """The URL asks for TLS without asking for a verified certificate."""
 
 
-def open_redis(url: str) -> Redis:
-    """Open a client for the URL; nothing is sent before its first command.
+def check_address(url: str) -> None:
+    """Refuse what the ledger's client and Celery would not both take for the same server; nothing is quoted.
 
-    Raises InsecureRedisError for `rediss://` without `ssl_cert_reqs=required`, which would verify nothing.
+    Raises InsecureRedisError for `rediss://` without `ssl_cert_reqs=required`, which would verify nothing, and
+    ValueError for everything else.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs") != ["required"]:
-        raise InsecureRedisError("REDIS_URL: rediss:// needs ?ssl_cert_reqs=required, else no certificate is verified")
+    try:
+        parts = urlsplit(url)
+        is_complete = bool(parts.hostname) and parts.port != 0 and not re.search(r"[\x00-\x20\x7f]", url)
+    except ValueError:  # it quotes a part of the password
+        raise ValueError(_NOT_AN_ADDRESS) from None
+    # an unescaped # or / or ? ends the host, and the rest of the password shows up behind it
+    if not is_complete or parts.fragment or "@" in parts.path + parts.query:
+        raise ValueError(_NOT_AN_ADDRESS)
+    if parts.scheme not in ("redis", "rediss"):
+        raise ValueError("must be redis:// or rediss://; the ledger and Celery have no other in common")
+    if not re.fullmatch(r"/?|/[0-9]{1,5}", parts.path):
+        raise ValueError(_NOT_AN_ADDRESS)
+    options = parse_qs(parts.query, keep_blank_values=True)
+    if options.keys() - (_TLS_OPTIONS if parts.scheme == "rediss" else set()):
+        raise ValueError(
+            f"has an option it may not have; known, and for rediss:// only: {', '.join(sorted(_TLS_OPTIONS))}"
+        )
+    if parts.scheme == "rediss" and options.get("ssl_cert_reqs") != ["required"]:
+        raise InsecureRedisError("rediss:// needs ?ssl_cert_reqs=required, else no certificate is verified")
+
+
+def open_redis(url: str) -> Redis:
+    """Open a client for the URL; nothing is sent before its first command. Raises as `check_address`."""
+    check_address(url)
     return Redis.from_url(
         url,
         decode_responses=True,
+        # a damaged byte shows as one, and no longer parses, instead of stopping whoever reads it
+        encoding_errors="backslashreplace",
         socket_timeout=SOCKET_TIMEOUT_SECONDS,
         socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_keepalive=True,

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.ledger import RETENTION_DAYS
+from tasks.redis_client import check_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT_PREFIX: Final = "STOCKRELAY_"
+#: Of every program there is: a name under none of these is a typing mistake, whichever program reads it.
+KNOWN_PREFIXES: Final = tuple(
+    f"{PROJECT_PREFIX}{part}_" for part in ("LEDGER", "WORKER", "PARTSBOX", "WEBHOOKS", "STATION")
+)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -23,8 +28,10 @@ class SettingsError(ValueError):
 def read_environment(model: type[M], prefix: str, environ: Mapping[str, str]) -> M:
     """Read every field of the model from `<prefix><FIELD>` or, for secrets, the file named by `<prefix><FIELD>_FILE`.
 
-    Raises SettingsError for an unknown variable under the prefix, an unreadable file or a wrong value.
+    Raises SettingsError for an unknown variable under the prefix, one under no known prefix, an unreadable file or a
+    wrong value.
     """
+    _refuse_unknown_prefix(prefix, environ)
     values: dict[str, Any] = {}
     for name, text in environ.items():
         if not name.startswith(prefix):
@@ -45,6 +52,13 @@ def read_environment(model: type[M], prefix: str, environ: Mapping[str, str]) ->
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = prefix + "_".join(str(step) for step in first["loc"][:1]).upper()
         raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _refuse_unknown_prefix(prefix: str, environ: Mapping[str, str]) -> None:
+    for name in environ:
+        if name.startswith(PROJECT_PREFIX) and not name.startswith((prefix, *KNOWN_PREFIXES)):
+            known = ", ".join(f"{known}…" for known in KNOWN_PREFIXES)
+            raise SettingsError(f"{name}: unknown; known are {known}")
 
 
 def _read(name: str, path: str) -> str:
@@ -69,5 +83,10 @@ class LedgerSettings(BaseModel):
 
 
 def redis_url(environ: Mapping[str, str]) -> str:
-    """Read REDIS_URL; loopback when it is not set."""
-    return environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
+    """Read REDIS_URL; loopback when it is not set. SettingsError, which quotes none of it, when it is no address."""
+    url = environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
+    try:
+        check_address(url)
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL: {error}") from None
+    return url

@@ -145,9 +145,11 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL the whole group and collect it; nothing happens when it has ended."""
+        if self._popen is None:
+            return
         if self.running:
             os.killpg(self.pid, signal.SIGKILL)
-            self._gone()
+        self._gone()  # one that ended by itself too: its number may soon be somebody else's
 
     def terminate(self) -> None:
         """Send SIGTERM to the process itself, as a supervisor does, and return at once."""

@@ -145,7 +145,16 @@ async def running_relay(
         try:
             yield relay
         finally:
-            for loop in loops:
-                loop.cancel()
-            await asyncio.gather(*loops, return_exceptions=True)
+            await _end(loops)
             await relay.drain()
+
+
+async def _end(loops: list[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: one cancel is lost when it meets the end of a write to Redis.
+
+    redis-py writes under `asyncio.wait_for`, which in Python 3.11 returns the result instead (cpython gh-86296).
+    """
+    while running := [loop for loop in loops if not loop.done()]:
+        for loop in running:
+            loop.cancel()
+        await asyncio.wait(running, timeout=0.1)

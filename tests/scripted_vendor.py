@@ -61,11 +61,16 @@ class Permission:
     limiter: Limiter
     key: str = KEY
     error: BaseException | None = None
+    #: What is said in the moment of writing.
+    leaves: bool = True
 
     async def permitted(self) -> None:
         self.limiter.log.append(("permitted",))
         if self.error is not None:
             raise self.error
+
+    def may_leave(self) -> bool:
+        return self.leaves
 
 
 @dataclass
@@ -85,7 +90,8 @@ class Session:
 
     @asynccontextmanager
     async def post(self, url: object, **options: Any) -> AsyncIterator[Any]:
-        self.sent.append({"url": str(url)} | options)
+        body = options["data"]
+        self.sent.append({"url": str(url)} | options | {"data": body if isinstance(body, bytes) else body._value})
         if self.hanging is not None:
             self.hanging.set()
             await asyncio.Event().wait()

@@ -68,12 +68,13 @@ class Executor:
         if self.stopping.is_set():
             return "stopping"
         owner = f"{self._process}:{next(self._claims)}"
+        asked_at = self.leases.clock()
         claim = await self.leases.ledger.claim(key, owner, self.leases.lease_seconds)
         if claim.record is None:
             logger.debug(telemetry.DELIVERY_IGNORED, extra={"key": key, "verdict": claim.verdict.value})
             return claim.verdict.value
         try:
-            with self.leases.held(key, owner):
+            with self.leases.held(key, owner, asked_at):
                 return await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
         except LeaseLostError as error:
             logger.warning(telemetry.LEASE_LOST, extra={"key": key, "error": str(error)})
@@ -124,7 +125,7 @@ class Executor:
                     return await self.outcomes.settle(work, State.APPLIED, "already at the vendor", entries=entries)
                 case Undecidable(why, entries):
                     return await self.outcomes.settle(work, State.HELD, why.value, entries=entries)
-            intent = Intent(work, self.leases.ledger, self.stopping, work.key)
+            intent = Intent(work, self.leases, self.stopping, work.key)
             exchange = await task.send(work.command, work.target, intent)
         except (VendorError, PausedError) as error:
             return await self._not_confirmed(work, error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +14,7 @@ from redis.exceptions import RedisError
 from tasks import telemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tasks.ledger import Ledger
 
@@ -25,20 +27,29 @@ RENEWALS_PER_LEASE: Final = 3
 class Leases:
     """The leases this process holds at one vendor's ledger."""
 
-    def __init__(self, ledger: Ledger, lease_seconds: float) -> None:
+    def __init__(self, ledger: Ledger, lease_seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.ledger = ledger
-        self._owners: dict[str, str] = {}
         self.lease_seconds = lease_seconds
+        self.clock = clock
+        self._owners: dict[str, str] = {}
+        #: owner -> when its lease surely still holds, by this machine's clock
+        self._until: dict[str, float] = {}
 
     @contextmanager
-    def held(self, key: str, owner: str) -> Iterator[None]:
-        """Renew the command's lease while the block runs."""
+    def held(self, key: str, owner: str, asked_at: float) -> Iterator[None]:
+        """Renew the command's lease while the block runs. `asked_at`: this clock before the claim was asked for."""
         self._owners[key] = owner
+        self._until[owner] = asked_at + self.lease_seconds
         try:
             yield
         finally:
             if self._owners.get(key) == owner:
                 del self._owners[key]
+            del self._until[owner]
+
+    def holds(self, owner: str) -> bool:
+        """Tell without asking Redis whether the owner's lease surely holds: false in a process that was frozen."""
+        return self.clock() < self._until.get(owner, -math.inf)
 
     def __len__(self) -> int:
         return len(self._owners)
@@ -53,11 +64,19 @@ class Leases:
         if not self._owners:
             return
         owners = dict(self._owners)
+        asked_at = self.clock()
         try:
             lost = await self.ledger.renew(owners, self.lease_seconds)
         except RedisError as error:
             logger.warning(telemetry.LEASES_NOT_RENEWED, extra={"vendor": self.ledger.vendor, "error": repr(error)})
             return
+        except Exception:
+            # whatever it is: without this loop every running command would lose its lease
+            logger.exception(telemetry.LOOP_BROKEN, extra={"vendor": self.ledger.vendor, "loop": "leases"})
+            return
+        for key, owner in owners.items():
+            if key not in lost and owner in self._until:
+                self._until[owner] = asked_at + self.lease_seconds
         for key in lost:
             if self._owners.get(key) == owners[key]:
                 del self._owners[key]

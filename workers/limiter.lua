@@ -4,9 +4,9 @@
 --
 -- Times and durations are integer microseconds; factors are per mille.
 --
--- state     hash  policy (JSON, overrides the caller's), factor, ramped_us, streak, paused_us, pause_reason,
---                 throttled (the pause answers a 429), operator_reason (a pause without end), probing, probe,
---                 probe_token, granted, waits. A fixed set of fields, kept.
+-- state     hash  policy (JSON, overrides the caller's but for slot_us), factor, ramped_us, streak, paused_us,
+--                 pause_reason, throttled (the pause answers a 429), operator_reason (a pause without end), probing,
+--                 probe, probe_token, granted, waits. A fixed set of fields, kept.
 -- rates     hash  <period>:<n> -> theoretical arrival time (TAT) of that rate; last -> token of the latest grant.
 --                 Expires when the last TAT is past: it holds no information then.
 -- slots     zset  slot id -> when the slot is free again if nobody frees it. Expires with its last member.
@@ -40,8 +40,8 @@ local function text(number) return string.format('%.0f', number) end
 local function milliseconds_until(moment) return text(math.ceil((moment - now) / 1000) + 1000) end
 
 local function read_state()
-  local names = {'factor', 'paused_us', 'pause_reason', 'throttled', 'operator_reason', 'probing', 'probe', 'probe_token',
-                 'streak', 'ramped_us'}
+  local names = {'factor', 'paused_us', 'pause_reason', 'throttled', 'operator_reason', 'probing', 'probe',
+                 'probe_token', 'streak', 'ramped_us'}
   local values = redis.call('HMGET', STATE, unpack(names))
   local state = {}
   for i, name in ipairs(names) do state[name] = values[i] end
@@ -56,7 +56,14 @@ local function slowness(state)
   return state.factor < FULL and 1 or 0
 end
 
-local function effective_policy(given) return cjson.decode(redis.call('HGET', STATE, 'policy') or given) end
+-- The policy set live, but for the life of a slot, which is the caller's own.
+local function effective_policy(given)
+  local own, live = cjson.decode(given), redis.call('HGET', STATE, 'policy')
+  if not live then return own end
+  local policy = cjson.decode(live)
+  policy.slot_us = own.slot_us
+  return policy
+end
 
 -- GCRA. spacing grows as the factor falls; the tolerance stays, so TATs are never below those of the full rate
 -- and a change of the factor cannot let more through than the full rate would.
@@ -213,7 +220,8 @@ end
 local operations = {}
 
 -- process, policy, then slot id, token, "1" if it waited already, for each waiter in order
--- -> {now, wait (0: nobody refused), reason, spacing of the binding rate, slowness, "1" if paused, time of grant or 0, ...}
+-- -> {now, wait (0: nobody refused), reason, spacing of the binding rate, slowness, 1 if paused,
+--     time of grant or 0, ...}
 function operations.acquire(process, policy)
   drop_expired_slots()
   local call = {state = read_state(), policy = effective_policy(policy), taken = redis.call('ZCARD', SLOTS)}

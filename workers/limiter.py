@@ -95,6 +95,7 @@ class Limiter:
         self._script = redis.register_script(_SCRIPT)
         names = ("state", "rates", "slots", "owners", "turns", "promises")
         self._keys = tuple(f"sr:{{{vendor}}}:limit:{name}" for name in names)
+        self._slot_seconds = policy.slot_seconds
         self._policy_json = policy.to_json()
         self._max_wait_seconds = max_wait_seconds
         self._max_pause_seconds = min(max_pause_seconds, max_wait_seconds)
@@ -198,14 +199,17 @@ class Limiter:
         self._wake()
 
     async def configure(self, policy: LimitPolicy | None) -> None:
-        """Put another policy in force in all processes at once, without a restart; None: back to their own."""
-        await self._call("configure", "" if policy is None else policy.to_json())
+        """Put another policy in force in all processes at once, without a restart; None: back to their own.
+
+        How long a slot lives stays each process's own: it follows from that process's request timeout.
+        """
+        await self._call("configure", "" if policy is None else policy.live_json())
         self._wake()
 
     async def snapshot(self) -> LimitSnapshot:
         """Return the limits in force and their use, from one call."""
         found = await self._call("snapshot", self._policy_json)
-        policy = LimitPolicy.from_json(_text(found[0]))
+        policy = LimitPolicy.from_json(_text(found[0]), self._slot_seconds)
         live, factor, probing, in_flight, ghosts, paused_until_us = (int(value) for value in found[1:7])
         return LimitSnapshot(
             rates=policy.rates,

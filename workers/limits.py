@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 #: A permit must be sent within this time of its grant: longer than a busy event loop needs, and at 2 requests a second
 #: no more than one request late.
@@ -81,17 +81,23 @@ class LimitPolicy:
             )
 
     def to_json(self) -> str:
-        """Return the form kept in Redis; durations in microseconds."""
+        """Return the form that a process gives the limiter's script; durations in microseconds."""
+        return json.dumps({**self._shared(), "slot_us": microseconds(self.slot_seconds)})
+
+    def live_json(self) -> str:
+        """Return the form kept in Redis for all processes: how long a slot lives is each process's own."""
+        return json.dumps(self._shared())
+
+    def _shared(self) -> dict[str, Any]:
         rates = [[rate.limit, microseconds(rate.period_seconds), rate.burst] for rate in self.rates]
-        slot_us = microseconds(self.slot_seconds)
-        return json.dumps({"rates": rates, "concurrency": self.concurrency, "slot_us": slot_us})
+        return {"rates": rates, "concurrency": self.concurrency}
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+    def from_json(cls, text: str, slot_seconds: float | None = None) -> Self:
+        """Read what `to_json` wrote, or with a slot's life what `live_json` wrote."""
         found = json.loads(text)
         rates = tuple(Rate(limit, period_us / 1e6, burst) for limit, period_us, burst in found["rates"])
-        return cls(rates, found["concurrency"], found["slot_us"] / 1e6)
+        return cls(rates, found["concurrency"], found["slot_us"] / 1e6 if slot_seconds is None else slot_seconds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,17 @@ One Celery task per kind of command, on the asyncio pool. A task gets its comman
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from celery.signals import celeryd_after_setup, celeryd_init, setup_logging
+from celery.signals import celeryd_after_setup, setup_logging, worker_init
 
-from tasks.app import app
+from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
 from tasks.registry import command_type, kinds, vendors
 from tasks.telemetry import configure_logging
@@ -22,13 +23,10 @@ from workers.blocking import BackgroundLoops
 from workers.pool import AsyncioPool, stopping
 from workers.runtime import Runtime, open_runtime
 from workers.settings import Settings, SettingsError
+from workers.startup import WeakRedisError, await_redis
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator
-
-#: Exit code of a process that was told something it cannot use.
-EX_USAGE: Final = 2
 
 _runtime: ContextVar[Runtime] = ContextVar("runtime")
 
@@ -61,19 +59,23 @@ def _register_all() -> None:
         _register(kind)
 
 
-@celeryd_init.connect
-def _check_settings(**_: Any) -> None:
-    """Refuse wrong settings in one line, before anything is opened."""
-    try:
-        Settings.from_environment(os.environ)
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(EX_USAGE) from None
-
-
 @setup_logging.connect
 def _log(loglevel: Any = None, **_: Any) -> None:
     configure_logging(logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel or "INFO")
+
+
+@worker_init.connect
+def _check_start(sender: Any, **_: Any) -> None:
+    """Refuse wrong settings and a Redis that loses commands, in one line; wait for a Redis that is not there yet."""
+    _log(sender.loglevel)
+    try:
+        settings = Settings.from_environment(os.environ)
+        for vendor in served_vendors():
+            settings.served(vendor)
+        asyncio.run(await_redis(settings))
+    except (SettingsError, WeakRedisError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_USAGE) from None
 
 
 @celeryd_after_setup.connect

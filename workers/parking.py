@@ -27,15 +27,13 @@ from kombu.transport import virtual
 from kombu.utils.json import loads
 from redis.exceptions import ResponseError
 
+from tasks.envelope import PARKED_STREAM
 from workers.malformed import Fault, envelope_fault, message_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 logger = logging.getLogger(__name__)
-
-#: fields: `reason` (a Fault), `raw` (bytes as they came, perhaps no UTF-8), `queue`, `at` (UTC milliseconds)
-PARKED_STREAM: Final = "sr:parked"
 
 #: the stream is trimmed to about this many messages, oldest first: at 64 KiB each 640 MiB at the very worst
 PARKED_MESSAGES: Final = 10_000

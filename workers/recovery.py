@@ -39,6 +39,10 @@ async def _look(ledger: Ledger, limiter: Limiter) -> float:
     except RedisError as error:
         logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": repr(error)})
         return ERROR_GAP_SECONDS
+    except Exception:
+        # whatever it is: without this loop nothing that is due, lost or delayed would ever move again
+        logger.exception(telemetry.LOOP_BROKEN, extra={"vendor": ledger.vendor, "loop": "recovery"})
+        return ERROR_GAP_SECONDS
     if moved.recovered or moved.republished:
         logger.warning(
             telemetry.COMMANDS_RECOVERED,

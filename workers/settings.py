@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from tasks.settings import PROJECT_PREFIX, LedgerSettings, SettingsError, read_environment, redis_url
 from workers.limits import LimitPolicy, Rate
+from workers.vendors.access import check_address, check_partsbox_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,11 @@ LEASE_SECONDS: Final = 15.0
 
 def _parse_rates(value: Any) -> Any:
     return tuple(Rate.parse(part.strip()) for part in value.split(",")) if isinstance(value, str) else value
+
+
+def _checked_address(address: str) -> str:
+    check_address(address)
+    return address
 
 
 class WorkerSettings(BaseModel):
@@ -33,7 +39,7 @@ class PartsBoxSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    url: str = "https://api.partsbox.com/api/1"
+    url: Annotated[str, AfterValidator(_checked_address)] = "https://api.partsbox.com/api/1"
     api_key: SecretStr
     #: The name that PartsBox shows for our API user; left out, every unmarked entry like ours may be ours.
     user: str | None = None
@@ -62,13 +68,31 @@ class Settings(BaseModel):
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
         """Read all settings; raises SettingsError naming the variable at fault."""
         prefix = f"{PROJECT_PREFIX}PARTSBOX_"
-        configured = any(name.startswith(prefix + "API_KEY") for name in environ)
+        # without a key its other settings must be right all the same
+        configured = prefix + "API_KEY" in environ or prefix + "API_KEY_FILE" in environ
+        keyless = {} if configured else {prefix + "API_KEY": ""}
+        partsbox = read_environment(PartsBoxSettings, prefix, {**environ, **keyless})
+        if configured:
+            _check_key(prefix + "API_KEY", partsbox.api_key)
         return cls(
             redis_url=redis_url(environ),
             ledger=read_environment(LedgerSettings, f"{PROJECT_PREFIX}LEDGER_", environ),
             worker=read_environment(WorkerSettings, f"{PROJECT_PREFIX}WORKER_", environ),
-            partsbox=read_environment(PartsBoxSettings, prefix, environ) if configured else None,
+            partsbox=partsbox if configured else None,
         )
+
+    def served(self, vendor: str) -> PartsBoxSettings:
+        """Give the settings of a vendor that is to be served; SettingsError when it has no key."""
+        if vendor != "partsbox" or self.partsbox is None:
+            raise SettingsError(f"{PROJECT_PREFIX}{vendor.upper()}_API_KEY: missing; this worker is to serve {vendor}")
+        return self.partsbox
+
+
+def _check_key(name: str, key: SecretStr) -> None:
+    try:
+        check_partsbox_key(key.get_secret_value())
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}") from None
 
 
 __all__ = ["PartsBoxSettings", "Settings", "SettingsError", "WorkerSettings"]

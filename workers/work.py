@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from tasks.commands import Command
     from tasks.errors import Exchange
-    from tasks.ledger import Ledger
     from tasks.ports import StockEntry
     from tasks.records import CommandRecord
     from tasks.task import Target
+    from workers.leases import Leases
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Intent:
     """The sender's side of one write: makes the intent durable when the limiter has let the write through."""
 
     work: Work
-    ledger: Ledger
+    leases: Leases
     stopping: asyncio.Event
     key: str
 
@@ -80,8 +80,11 @@ class Intent:
         """Write the intent, with the before-image; refuse when the worker stops or has lost the command."""
         if self.stopping.is_set():
             raise WorkerStoppingError
-        await self.ledger.intent(self.key, self.work.owner, self.work.image.model_dump(mode="json"))
+        await self.leases.ledger.intent(self.key, self.work.owner, self.work.image.model_dump(mode="json"))
         self.work.sent = True
+
+    def may_leave(self) -> bool:
+        return self.leases.holds(self.work.owner)
 
 
 async def persist(step: Callable[[], Awaitable[None]]) -> None:

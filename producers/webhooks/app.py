@@ -10,15 +10,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, RedisError
 
-from producers.events import REQUEST_FAILED, REQUEST_REFUSED
 from producers.webhooks.body import MAX_BODY_BYTES, read_object
 from producers.webhooks.problems import ProblemError, invalid, malformed, problem_of, response_to, unavailable
-from tasks.errors import KeyReusedError
+from tasks.errors import DamagedRecordError, KeyReusedError
 from tasks.identity import is_key
 from tasks.registry import InvalidCommandError, Problem, parse_command, submittable_kinds
-from tasks.telemetry import COMMAND_ACCEPTED, LEDGER_UNREACHABLE
+from tasks.telemetry import COMMAND_ACCEPTED, LEDGER_UNREACHABLE, REQUEST_FAILED, REQUEST_REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,6 +56,9 @@ class Submits(Protocol):
 class Reports(Protocol):
     """What the routes need to tell readiness."""
 
+    async def require_durable(self) -> None:
+        """Return when what is accepted now would be kept; else raise a ProblemError, or Redis' own error."""
+
     async def check(self) -> dict[str, Any]:
         """Give a report, or raise a ProblemError."""
 
@@ -76,6 +78,7 @@ class Routes:
         command = _command_from(await read_object(request), client)
         try:
             async with asyncio.timeout(LEDGER_SECONDS):
+                await self._readiness.require_durable()
                 accepted = await self._ledger.submit(command, idempotency_key=idempotency_key, client=client)
         except InvalidCommandError as error:
             raise invalid(error.problems) from error
@@ -102,6 +105,9 @@ class Routes:
                 record = await self._ledger.find(key)
         except (RedisError, OSError) as error:
             raise _ledger_away(error) from error
+        except DamagedRecordError as error:
+            detail = "the command is there and its record is damaged; an operator must look at it"
+            raise ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "damaged-record", detail) from error
         if record is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-command", "no command has this key")
         return web.json_response(record.public())
@@ -195,4 +201,6 @@ def _idempotency_key(request: web.Request) -> str | None:
 
 def _ledger_away(error: Exception) -> ProblemError:
     logger.warning(LEDGER_UNREACHABLE, extra={"error": type(error).__name__})
+    if isinstance(error, OutOfMemoryError):
+        return unavailable("Redis is full and stores nothing more; once it has room, send the same request again")
     return unavailable("the ledger does not answer; send the same request again, it counts once")

@@ -6,23 +6,30 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 from aiohttp import web
+from redis.exceptions import RedisError
 
-from producers.events import SERVER_LISTENING, SERVER_STOPPED, SERVER_STOPPING
 from producers.settings import WEBHOOKS_PREFIX, WebhookSettings
 from producers.webhooks.app import create_app
 from producers.webhooks.auth import Clients
 from producers.webhooks.connection import connection_factory
-from producers.webhooks.health import Readiness
-from producers.webhooks.problems import ProblemError
+from producers.webhooks.health import CHECK_SECONDS, Readiness
 from tasks.redis_client import open_redis
-from tasks.settings import LedgerSettings, read_environment, redis_url
+from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url
 from tasks.submit import Submitter
-from tasks.telemetry import REDIS_NOT_DURABLE, configure_logging
+from tasks.telemetry import (
+    LEDGER_UNREACHABLE,
+    REDIS_NOT_DURABLE,
+    SERVER_LISTENING,
+    SERVER_STOPPED,
+    SERVER_STOPPING,
+    configure_logging,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +46,12 @@ _EXIT_USAGE: Final = 2
 logger = logging.getLogger(__name__)
 
 
+class ConfigurationError(click.ClickException):
+    """What was configured cannot be used."""
+
+    exit_code = _EXIT_USAGE
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--check", is_flag=True, help="Check the settings and exit: 0 good, 2 not.")
 @click.version_option(package_name="stockrelay")
@@ -46,7 +59,7 @@ def main(*, check: bool) -> None:
     """Accept commands over HTTP. Settings: REDIS_URL, STOCKRELAY_WEBHOOKS_HOST, _PORT and _TOKENS or _TOKENS_FILE."""
     try:
         settings, ledger_settings, redis = _configured(os.environ)
-    except ValueError as error:  # SettingsError, and what is wrong with REDIS_URL
+    except SettingsError as error:
         click.echo(f"stockrelay-webhooks: {error}", err=True)
         sys.exit(_EXIT_USAGE)
     if check:
@@ -72,8 +85,8 @@ async def _serve(settings: WebhookSettings, ledger_settings: LedgerSettings, red
     runner = web.AppRunner(create_app(Clients(settings.tokens), ledger, readiness), shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
+        await _refuse_weak(readiness, allow_weak=ledger_settings.allow_weak_redis)
         listener = await _listen(runner, settings)
-        await _warn_if_not_ready(readiness)
         await stop.wait()
         logger.info(SERVER_STOPPING)
         listener.close()
@@ -90,6 +103,8 @@ async def _listen(runner: web.AppRunner, settings: WebhookSettings) -> asyncio.S
         listener = await asyncio.get_running_loop().create_server(
             connection_factory(runner.server), settings.host, settings.port, backlog=_BACKLOG
         )
+    except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no name could look so
+        raise ConfigurationError(f"{WEBHOOKS_PREFIX}HOST: no such host or address: {settings.host}") from error
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise click.ClickException(f"cannot listen on {where}: {error.strerror}") from error
@@ -98,15 +113,21 @@ async def _listen(runner: web.AppRunner, settings: WebhookSettings) -> asyncio.S
     return listener
 
 
-async def _warn_if_not_ready(readiness: Readiness) -> None:
-    """Say at the start, loudly, when accepted commands would not be kept."""
+async def _refuse_weak(readiness: Readiness, *, allow_weak: bool) -> None:
+    """End the start on a Redis that would lose commands; with `allow_weak`, or while it is away, say so and go on."""
     try:
-        report = await readiness.check()
-    except ProblemError as error:
-        logger.error(REDIS_NOT_DURABLE, extra={"detail": error.detail})  # noqa: TRY400  the trace says nothing more
+        async with asyncio.timeout(CHECK_SECONDS):
+            weakness = await readiness.weakness()
+    except (RedisError, OSError) as error:  # TimeoutError is an OSError
+        logger.warning(LEDGER_UNREACHABLE, extra={"error": type(error).__name__})
         return
-    if "warning" in report:
-        logger.warning(REDIS_NOT_DURABLE, extra={"detail": report["warning"]})
+    if weakness and not allow_weak:
+        raise ConfigurationError(
+            f"REDIS_URL: Redis would lose accepted commands: {weakness}; "
+            "STOCKRELAY_LEDGER_ALLOW_WEAK_REDIS=1 starts all the same"
+        )
+    if weakness:
+        logger.warning(REDIS_NOT_DURABLE, extra={"found": weakness})
 
 
 if __name__ == "__main__":

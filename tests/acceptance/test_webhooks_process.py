@@ -95,7 +95,9 @@ def test_without_a_token_it_refuses_to_start() -> None:
         ({"STOCKRELAY_WEBHOOKS_PROT": "1"}, "STOCKRELAY_WEBHOOKS_PROT: unknown"),
         ({"STOCKRELAY_LEDGER_RETENTION_DAYS": "0"}, "STOCKRELAY_LEDGER_RETENTION_DAYS"),
         ({"REDIS_URL": "rediss://redis.example"}, "REDIS_URL"),
-        ({"REDIS_URL": "http://redis.example"}, "URL"),
+        ({"REDIS_URL": "http://redis.example"}, "REDIS_URL: must be redis:// or rediss://"),
+        ({"STOCKRELAY_WEBHOOKS_HOST": ""}, "STOCKRELAY_WEBHOOKS_HOST: is empty"),
+        ({"STOCKRELAY_WEBHOOK_PORT": "1"}, "STOCKRELAY_WEBHOOK_PORT: unknown"),
     ],
 )
 def test_wrong_settings_are_named_by_check_too(variables: dict[str, str], named: str) -> None:
@@ -120,6 +122,55 @@ def test_a_taken_port_is_an_error_without_a_traceback(webhooks: Process, valkey:
     assert ended.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "256.256.256.256", "a..b"])
+def test_a_host_that_does_not_exist_is_a_wrong_setting(host: str, valkey: SharedValkey) -> None:
+    ended = _run(**_environment(valkey.url, free_port(), STOCKRELAY_WEBHOOKS_HOST=host))
+
+    assert ended.returncode == 2
+    assert f"STOCKRELAY_WEBHOOKS_HOST: no such host or address: {host}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_commands_were_accepted_on_a_redis_that_loses_them(make_valkey: MakeValkey) -> None:
+    server = make_valkey({"appendfsync": "everysec"})
+
+    ended = _run(**_environment(server.url, free_port()))
+
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
+    assert "appendfsync is 'everysec', needs 'always'" in ended.stderr
+    assert "STOCKRELAY_LEDGER_ALLOW_WEAK_REDIS=1" in ended.stderr
+
+
+async def _until_asked(session: aiohttp.ClientSession, process: Process) -> tuple[int, str]:
+    """Post until the ledger is there, however weak."""
+    code = "unavailable"
+    while code == "unavailable":
+        async with session.post(_url(process), json=MOVE) as answer:
+            status, code = answer.status, (await answer.json()).get("code", "")
+        await asyncio.sleep(0.05)
+    return status, code
+
+
+async def test_a_weak_redis_that_comes_after_the_start_was_told_accepted(
+    tmp_path: Path, make_valkey: MakeValkey
+) -> None:
+    server = make_valkey({"appendfsync": "everysec"})
+    server.kill()
+    with _webhooks(tmp_path, server.url) as process:
+        async with _session() as session, asyncio.timeout(20):
+            server.start()
+            weak = await _until_asked(session, process)
+            async with redis.asyncio.Redis.from_url(server.url) as client:
+                stored = await client.dbsize()
+                await client.config_set("appendfsync", "always")
+            async with session.post(_url(process), json=MOVE) as answer:
+                mended = answer.status
+
+    assert weak == (503, "not-durable")
+    assert stored == 0
+    assert mended == 202
 
 
 async def test_a_request_in_flight_is_finished_after_sigterm_and_no_new_one_is_taken(
@@ -203,7 +254,7 @@ async def test_it_starts_without_redis_says_so_and_serves_when_redis_is_back(
                 back = answer.status
 
     assert (away, unready, back) == (503, 503, 202)
-    assert "redis.not_durable" in process.log_tail()
+    assert "ledger.unreachable" in process.log_tail()
 
 
 async def _until_ready(session: aiohttp.ClientSession, process: Process) -> None:

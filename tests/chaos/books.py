@@ -61,6 +61,10 @@ class Books(ABC):
     def effects(self, part_id: str) -> list[tuple[str, str | None]]:
         """Operation and marker of everything we changed at a part, in the order committed."""
 
+    def surroundings(self) -> str:
+        """What a failure should show of everything around."""
+        return "all in this process"
+
     # the ledger's
 
     async def submit(self, command: Command) -> str:
@@ -92,7 +96,7 @@ class Books(ABC):
             await eventually(all_there, f"every command is {state}")
         except TimeoutError as error:
             others = [(record.kind, record.state, record.reason) for record in records if record.state is not state]
-            raise AssertionError(f"not {state}: {others}") from error
+            raise AssertionError(f"not {state}: {others}; {self.surroundings()}") from error
 
     async def writers(self, key: str) -> tuple[str, ...]:
         """The keys under which a command writes: its own, or those of what it became."""

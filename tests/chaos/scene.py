@@ -46,7 +46,7 @@ class Scene(Books):
         super().__init__(redis)
         self.stack = stack
         self._folder = folder
-        self._started = 0
+        self._workers: list[Process] = []
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -60,8 +60,7 @@ class Scene(Books):
 
     def worker(self, *, module: str = "workers.main", **settings: str) -> Process:
         """Start a worker as the Procfile does, `settings` being environment variables of its own; return when ready."""
-        self._started += 1
-        name = f"{WORKER}-{self._started}"
+        name = f"{WORKER}-{len(self._workers) + 1}"
         command = read_procfile()[WORKER].replace("workers.main", module)
         process = Process(
             name,
@@ -71,8 +70,13 @@ class Scene(Books):
             environment={**self.stack.environment, **settings},
             folder=ROOT,
         )
+        self._workers.append(process)
         self._cleanup.callback(process.kill)
         return process.start()
+
+    def surroundings(self) -> str:
+        ends = ", ".join(f"{worker.name}: {worker.returncode}" for worker in self._workers)
+        return f"exit codes: {ends}\n{self._workers[-1].log_tail()}"
 
     def breaking_worker(
         self, boundary: str, batch: Batch, kinds: Iterable[str], number: signal.Signals = signal.SIGKILL

@@ -155,7 +155,7 @@ async def test_a_confirmed_write_whose_proof_finds_no_redis_is_not_held(
     await desk.assert_at_rest()
 
 
-async def test_an_intent_whose_answer_was_lost_is_no_failed_task(
+async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_lease(
     redis_client: Redis, sandbox: PartsBoxSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = Batch("intent", ["stock.add"])
@@ -172,7 +172,11 @@ async def test_an_intent_whose_answer_was_lost_is_no_failed_task(
 
         monkeypatch.setattr(ledger, "intent", cut_behind)
 
-        assert await executor.deliver(key) == "lease_lost"  # whoever comes next has to look first
+        with pytest.raises(redis.ConnectionError):
+            await executor.deliver(key)
+        record = await ledger.find(key)
+    assert record is not None
+    assert (record.state, record.attempts) == (State.SENDING, 1)
     assert sandbox.journal.effects == []
 
 

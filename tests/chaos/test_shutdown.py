@@ -103,12 +103,9 @@ def _is_frozen(worker: Process) -> bool:
 
 
 #: A freeze while the connection is made is not noticed before the first byte: the permit was checked before.
-SENDS_LATE = pytest.mark.xfail(strict=True, reason="the request is sent after the freeze, and lands twice")
-
-
 @pytest.mark.parametrize(
     "boundary",
-    ["claimed", "intent written", pytest.param("connected", marks=SENDS_LATE), "answer read", "before settle"],
+    ["claimed", "intent written", "connected", "answer read", "before settle"],
 )
 async def test_a_worker_that_froze_beyond_its_lease_does_nothing_when_it_goes_on(scene: Scene, boundary: str) -> None:
     kinds = KINDS if boundary in ("claimed", "before settle") else WRITING

@@ -158,11 +158,11 @@ async def test_a_held_command_blocks_its_lane_only_and_discarding_it_frees_the_l
     sandbox.faults.add("accept_then_drop", "stock/add")
     stuck = await relay.submit(a_command("stock.add", sandbox))
     behind = await relay.submit(a_command("stock.add", sandbox))
+    assert (await relay.until(stuck)).state is State.HELD
     other_part = id_for("part", "R-10K")
     beside = await relay.submit(AddStock(part_id=other_part, storage_id=SHELF, quantity=1, stock_timestamp=next(ticks)))
 
     assert (await relay.until(beside)).state is State.APPLIED
-    assert (await relay.until(stuck)).state is State.HELD
     waiting = await relay.ledger.find(behind)
     assert waiting is not None
     assert waiting.state is State.WAITING

@@ -43,6 +43,9 @@ class Permission:
     def __init__(self, command: Command) -> None:
         self.key = command.key()
 
+    def may_leave(self) -> bool:
+        return True
+
     async def permitted(self) -> None:
         pass
 

@@ -16,6 +16,7 @@ from tests.demo.play import Player
 from tests.demo.scenario import STATIONS, plan_day
 from tests.demo.screen import Screen, print_verdict
 from tests.demo.verdict import judge
+from tests.process import ProcessError
 from tests.stack import API_CLIENT, API_TOKEN, Stack
 
 #: What the sandbox vendor allows, and what the worker is told: the same figures.
@@ -49,6 +50,9 @@ def main() -> int:
     console = Console(highlight=False)
     try:
         return _run(console, stay=options.stay)
+    except ProcessError as error:
+        console.print(Text(str(error), style="bold red"))
+        return 1
     except KeyboardInterrupt:
         console.print("interrupted")
         return INTERRUPTED
@@ -66,7 +70,7 @@ def _run(console: Console, *, stay: bool) -> int:
             if stay:
                 _stay(console, stack)
     if not stay:
-        console.print("Flower showed one row for each command; it stays open with `make demo ARGS=--stay`.")
+        console.print("Flower showed one row for each command: `make demo ARGS=--stay` keeps it.")
     return 0 if is_right else 1
 
 

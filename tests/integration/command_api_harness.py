@@ -71,6 +71,9 @@ class FakeLedger:
 
 
 class AlwaysReady:
+    async def require_durable(self) -> None:
+        return
+
     async def check(self) -> dict[str, Any]:
         return {"status": "ready"}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 import redis.asyncio
 
+from tasks.envelope import PARKED_STREAM
 from tasks.records import State
 from tests.integration.cli_harness import (
     EXCHANGE,
@@ -118,6 +120,17 @@ async def test_status_shows_limits_and_pause(person: Operator, redis_client: red
     assert "1 of 7 in flight, and 1 kept for requests of unknown outcome" in text
 
 
+async def test_status_counts_parked_messages_whatever_bytes_they_are(
+    person: Operator, redis_client: redis.asyncio.Redis
+) -> None:
+    assert (await person.json("status"))["parked"] == 0
+    assert "parked" not in (await person.run("status")).stdout
+    await redis_client.xadd(PARKED_STREAM, {"reason": "not JSON", "raw": b"\xff\xfe", "queue": "q", "at": 1})
+
+    assert (await person.json("status"))["parked"] == 1
+    assert re.search(r"parked hints +1\n", (await person.run("status")).stdout)
+
+
 async def test_status_names_what_is_weak_about_redis(make_valkey: MakeValkey) -> None:
     server = make_valkey({"appendfsync": "everysec"})
     async with redis.asyncio.Redis.from_url(server.url, decode_responses=True) as client:
@@ -148,6 +161,9 @@ async def test_check_accepts_good_settings_and_a_durable_redis(person: Operator)
         ("STOCKRELAY_LEDGER_RETENTION_DAYS", "soon"),
         ("STOCKRELAY_PARTSBOX_RATES", "2 per second"),
         ("STOCKRELAY_WORKER_LEASES", "15"),
+        ("STOCKRELAY_WROKER_LEASE_SECONDS", "15"),
+        ("STOCKRELAY_PARTSBOX_URL", "http://vendor.example"),
+        ("STOCKRELAY_PARTSBOX_API_KEY", ""),
         ("REDIS_URL", "rediss://127.0.0.1:6379"),
         ("REDIS_URL", "127.0.0.1:6379"),
     ],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.cli_harness import VENDOR, Operator, operator
+from workers.cli.indexes import server_ms
 from workers.limiter import Limiter
 from workers.limits import LimitPolicy, PausedError, Rate
 
@@ -55,6 +56,20 @@ async def test_a_change_of_one_limit_keeps_the_other(person: Operator) -> None:
     (shown,) = await person.json("limits", VENDOR, "--concurrency", "6")
 
     assert (shown["rates"], shown["concurrency"]) == (["4/1s"], 6)
+
+
+async def test_a_change_from_another_environment_leaves_the_workers_slots_as_long_as_they_were(
+    person: Operator, limiter: Limiter, redis_client: redis.asyncio.Redis
+) -> None:
+    await person.run("limits", VENDOR, "--concurrency", "2", env={"STOCKRELAY_PARTSBOX_TIMEOUT_SECONDS": "1"})
+
+    before = await server_ms(redis_client)
+    await limiter.acquire("one")
+
+    free_again_us = await redis_client.zscore(f"sr:{{{VENDOR}}}:limit:slots", "one")
+    assert free_again_us is not None
+    assert free_again_us >= (before + 95_000) * 1000
+    assert (await limiter.snapshot()).slot_seconds == WORKERS_OWN.slot_seconds
 
 
 async def test_reset_gives_the_workers_their_own_limits_back(person: Operator, limiter: Limiter) -> None:

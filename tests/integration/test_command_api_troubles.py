@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from producers.webhooks import app as app_module
-from producers.webhooks.health import Readiness
+from producers.webhooks.health import DURABLE_SECONDS, Readiness
 from tasks.redis_client import open_redis
 from tasks.submit import Submitter
 from tests.integration.command_api_harness import (
@@ -23,8 +23,18 @@ from tests.integration.command_api_harness import (
 
 if TYPE_CHECKING:
     import pytest
+    from redis.asyncio import Redis
 
     from tests.conftest import MakeValkey
+
+
+async def test_a_damaged_record_is_no_unexplained_error(door: Door, redis_client: Redis) -> None:
+    _, _, accepted = await door.post(move())
+    await redis_client.hset(f"sr:{{partsbox}}:cmd:{accepted['key']}", "state", "verifying")
+
+    status, headers, problem = await door.get(f"/v1/commands/{accepted['key']}")
+
+    assert (status, headers["Content-Type"], problem["code"]) == (500, PROBLEM, "damaged-record")
 
 
 async def test_an_error_of_ours_tells_nothing_of_the_inside(
@@ -110,6 +120,79 @@ async def test_a_redis_that_hides_its_settings_is_weak(make_valkey: MakeValkey) 
 
     assert status == 503
     assert "cannot be read" in problem["checks"]["durable"]["reason"]
+
+
+async def test_a_redis_that_becomes_weak_gets_no_command_and_one_that_is_allowed_to_be_does(
+    make_valkey: MakeValkey,
+) -> None:
+    redis = open_redis(make_valkey().url)
+    now = [0.0]
+    strict, lenient = Readiness(redis, clock=lambda: now[0]), Readiness(redis, allow_weak=True)
+    async with serving(Submitter(redis), strict) as door, serving(Submitter(redis), lenient) as other:
+        durable, _, _ = await door.post(move())
+        await redis.config_set("appendonly", "no")
+        now[0] += DURABLE_SECONDS
+        weak, headers, problem = await door.post(move(quantity=6))
+        known = await redis.dbsize()
+        shown, _, _ = await door.get("/v1/commands/" + "a" * 20)
+        allowed, _, _ = await other.post(move(quantity=6))
+    await redis.aclose()
+
+    assert (durable, weak, shown, allowed) == (202, 503, 404, 202)
+    assert (headers["Content-Type"], headers["Retry-After"], problem["code"]) == (PROBLEM, "5", "not-durable")
+    assert "appendonly is 'no', needs 'yes'" in problem["detail"]
+    assert known > 0
+
+
+async def test_the_look_at_durability_is_shared_by_those_who_ask_together(redis_client: Redis) -> None:
+    now = [0.0]
+    readiness = Readiness(redis_client, clock=lambda: now[0])
+    await redis_client.config_resetstat()
+
+    for _ in range(2):
+        await asyncio.gather(*(readiness.require_durable() for _ in range(20)))
+
+    once = (await redis_client.info("commandstats"))["cmdstat_config|get"]["calls"]
+    now[0] += DURABLE_SECONDS
+    await readiness.require_durable()
+    assert (await redis_client.info("commandstats"))["cmdstat_config|get"]["calls"] == 2 * once
+
+
+async def test_a_full_redis_was_said_not_to_answer_and_was_ready(make_valkey: MakeValkey) -> None:
+    redis = open_redis(make_valkey().url)
+    async with serving(Submitter(redis), Readiness(redis)) as door:
+        await redis.config_set("maxmemory", 1)
+        unready, _, report = await door.get("/readyz")
+        refused, _, problem = await door.post(move())
+        stored = await redis.dbsize()
+        await redis.config_set("maxmemory", 0)
+        ready, _, _ = await door.get("/readyz")
+        again, _, _ = await door.post(move())
+    await redis.aclose()
+
+    assert (unready, refused, ready, again) == (503, 503, 200, 202)
+    assert report["checks"]["redis"] == {"ok": False, "reason": "is full (maxmemory) and refuses writes"}
+    assert problem["code"] == "unavailable"
+    assert problem["detail"].startswith("Redis is full")
+    assert stored == 0
+
+
+async def test_a_replica_that_refuses_writes_is_not_ready(make_valkey: MakeValkey) -> None:
+    main, redis = make_valkey(), open_redis(make_valkey().url)
+    await redis.replicaof("127.0.0.1", main.port)
+    async with serving(Submitter(redis), Readiness(redis)) as door:
+        status, _, report = await door.get("/readyz")
+    await redis.aclose()
+
+    assert status == 503
+    assert "refuses writes" in report["checks"]["redis"]["reason"]
+
+
+async def test_the_value_of_an_unknown_field_was_repeated_to_whoever_asked(fake_door: Door) -> None:
+    status, _, problem = await fake_door.post(move(token="invented-secret-0001"))
+
+    assert status == 422
+    assert problem["errors"] == [{"field": "token", "value": "not shown", "message": "Extra inputs are not permitted"}]
 
 
 async def test_a_dead_redis_is_not_ready_and_the_process_is_healthy(make_valkey: MakeValkey) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tasks.records import State, Verdict
@@ -67,6 +69,16 @@ async def test_an_edited_command_keeps_its_key_and_original_and_goes_to_the_tail
     assert (record.original, record.lanes) == (original.command, ("part:b",))
     (entry,) = await desk.ledger.evidence(held)
     assert (entry["what"], entry["by"], entry["edited"]) == ("replayed", "anna", True)
+
+
+async def test_what_a_second_correction_replaces_is_kept_as_evidence(desk: Desk) -> None:
+    key = await desk.admit("part:a")
+    corrections = [replace(command("part:a"), command=f'{{"quantity": {number}}}') for number in (2, 3)]
+    for correction in corrections:
+        await desk.finish(key, State.REJECTED)
+        await desk.ledger.replay(key, "anna", correction)
+    replaced = [entry["replaced"] for entry in await desk.ledger.evidence(key)]
+    assert replaced == ['{"quantity": 1}', corrections[0].command]
 
 
 async def test_a_discarded_command_stays_undone_with_its_reason(desk: Desk) -> None:

@@ -219,7 +219,7 @@ async def test_a_policy_set_live_rules_every_process_until_taken_back(make_limit
     await there.configure(wider)
 
     found = await here.snapshot()
-    assert (found.rates, found.concurrency, found.slot_seconds, found.live) == (wider.rates, 3, 30.0, True)
+    assert (found.rates, found.concurrency, found.live) == (wider.rates, 3, True)
     await here.acquire("b")
     await here.acquire("c")
 

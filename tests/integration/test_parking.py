@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
+from tasks.envelope import PARKED_STREAM
 from tests.integration.pool_app import QUEUE
 from tests.integration.pool_harness import Broker, Worker, open_broker, until
 from workers.malformed import Fault
-from workers.parking import PARKED_STREAM, RAW_BYTES
+from workers.parking import RAW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

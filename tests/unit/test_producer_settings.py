@@ -62,6 +62,8 @@ def test_tokens_may_come_from_a_file(tmp_path: Path) -> None:
         ({"TOKENS": f"a:{SECRET},b:{SECRET}"}, "two entries have the same token"),
         ({"TOKENS": f"a:{SECRET}", "PORT": "http"}, "STOCKRELAY_WEBHOOKS_PORT: Input should be a valid integer"),
         ({"TOKENS": f"a:{SECRET}", "PORT": "65536"}, "STOCKRELAY_WEBHOOKS_PORT"),
+        ({"TOKENS": f"a:{SECRET}", "HOST": ""}, "STOCKRELAY_WEBHOOKS_HOST: is empty"),
+        ({"TOKENS": f"a:{SECRET}", "HOST": " "}, "STOCKRELAY_WEBHOOKS_HOST: is empty"),
         ({"TOKENS": f"a:{SECRET}", "TOKEN": "x"}, "STOCKRELAY_WEBHOOKS_TOKEN: unknown"),
     ],
 )

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from tasks.app import create_app
 from tasks.redis_client import InsecureRedisError, open_redis
-from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url
+from tasks.settings import KNOWN_PREFIXES, LedgerSettings, SettingsError, read_environment, redis_url
+from workers.settings import Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,6 +84,74 @@ def test_the_ledger_is_strict_and_keeps_a_month_unless_told() -> None:
 def test_redis_is_on_loopback_unless_told() -> None:
     assert redis_url({}) == redis_url({"REDIS_URL": ""}) == "redis://127.0.0.1:6379/0"
     assert redis_url({"REDIS_URL": "redis://cache:1/2"}) == "redis://cache:1/2"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://:{SECRET}#x@127.0.0.1:6379/0",
+        f"redis://:{SECRET}/x@127.0.0.1:6379/0",
+        f"redis://:{SECRET}?x@127.0.0.1:6379/0",
+        f"redis://user:12/{SECRET}@127.0.0.1:6379/0",
+        f"redis://user:12?{SECRET}@127.0.0.1:6379/0",
+        f"redis://user:12#{SECRET}@127.0.0.1:6379/0",
+        f"redis://:{SECRET}[@127.0.0.1:6379/0",
+        f"redis://:{SECRET} @127.0.0.1:6379/0",
+        f"redis://:{SECRET}@127.0.0.1:65536/0",
+        f"redis://:{SECRET}@127.0.0.1:0/0",
+        f"redis://:{SECRET}@127.0.0.1:6379/{SECRET}",
+        f"redis://:{SECRET}@/0",
+        f"redis://:{SECRET}@127.0.0.1:6379/0?db=3",
+        f"redis://:{SECRET}@127.0.0.1:6379/0?{SECRET}=1",
+        f"rediss://:{SECRET}@127.0.0.1:6379/0?ssl_cert_reqs=required&ssl_cert_reqs=none",
+        f"rediss://:{SECRET}@127.0.0.1:6379/0?ssl_cert_reqs=required&ssl_check_hostname=false",
+        f"unix://:{SECRET}@/run/redis.sock",
+        f"redis+socket:///run/redis.sock?password={SECRET}",
+        f"sentinel://:{SECRET}@127.0.0.1:26379",
+        f"{SECRET}@127.0.0.1:6379",
+        "127.0.0.1:6379",
+    ],
+)
+def test_a_wrong_redis_address_was_shown_with_a_part_of_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^REDIS_URL: ") as caught:
+        redis_url({"REDIS_URL": url})
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://cache",
+        "redis://cache/",
+        "redis://user:p%23a%2Fs%3Fs@cache:6380/15",
+        "redis://:p@ss:word@cache:6379/0",
+        "redis://[::1]:6379/0",
+        "rediss://cache:6379/0?ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem",
+    ],
+)
+def test_a_good_redis_address_means_the_same_to_the_ledger_and_to_celery(url: str) -> None:
+    given: Any = open_redis(redis_url({"REDIS_URL": url})).connection_pool.connection_kwargs
+    celery = create_app(url).connection_for_write()
+    assert given["host"] == celery.hostname
+    assert given.get("port", 6379) == (celery.port or 6379)
+    assert given.get("db", 0) == int((celery.virtual_host or "").strip("/") or 0)
+    assert (given.get("username"), given.get("password")) == (celery.userid, celery.password)
+
+
+def test_a_name_under_a_mistyped_prefix_was_passed_over() -> None:
+    with pytest.raises(SettingsError, match=r"^STOCKRELAY_WROKER_LEASE_SECONDS: unknown; known are STOCKRELAY_LEDGER_"):
+        read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", {"STOCKRELAY_WROKER_LEASE_SECONDS": "1"})
+
+
+def test_the_settings_of_other_programs_stop_nobody() -> None:
+    others = {f"{prefix}{name}": "x" for prefix in KNOWN_PREFIXES[1:] for name in ("TOKEN", "ID")}
+    assert read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", others) == LedgerSettings()
+
+
+def test_the_vendors_settings_must_be_right_where_nobody_has_its_key() -> None:
+    with pytest.raises(SettingsError, match=r"^STOCKRELAY_PARTSBOX_URL: must be https"):
+        Settings.from_environment({"STOCKRELAY_PARTSBOX_URL": "http://vendor.example"})
+    assert Settings.from_environment({}).partsbox is None
 
 
 @pytest.mark.parametrize("query", ["", "?ssl_cert_reqs=none", "?ssl_cert_reqs=optional"])

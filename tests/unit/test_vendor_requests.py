@@ -20,10 +20,11 @@ from tests.scripted_vendor import (
     Session,
     envelope,
     make,
+    raw_server,
     read_once,
     write_once,
 )
-from workers.vendors.base import MAX_RETRY_AFTER_SECONDS, retry_after_seconds
+from workers.vendors.base import MAX_RETRY_AFTER_SECONDS, open_session, retry_after_seconds
 from workers.vendors.partsbox.client import secret_headers
 
 # the way to the first byte
@@ -46,6 +47,27 @@ async def test_the_request_is_sent_as_the_vendor_wants_it() -> None:
     assert None not in (sent["timeout"].total, sent["timeout"].connect, sent["timeout"].sock_read)
     assert sent["timeout"].connect < sent["timeout"].sock_read < sent["timeout"].total
     assert session._retry_connection is False
+
+
+@pytest.mark.parametrize(("leaves", "outcome"), [(True, Exchange), (False, RetryableError)])
+async def test_a_write_that_may_not_leave_any_more_sends_no_byte_and_is_no_doubt(
+    leaves: bool,  # noqa: FBT001  a case, not a switch
+    outcome: type[object],
+) -> None:
+    """A process was frozen while it connected, and its lease ended: aiohttp must keep even the headers back."""
+    body = envelope()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    limiter = Limiter()
+    async with raw_server(answer) as (url, received), open_session() as session:
+        client = make(session, limiter, base_url=url)
+        try:
+            found: object = await client.write("stock/add", {"a": 1}, Permission(limiter, leaves=leaves))
+        except RetryableError as error:
+            found = error
+
+    assert isinstance(found, outcome)
+    assert [head for head in received if head] == received[: int(leaves)]
+    assert limiter.log == [("acquire", KEY), ("permitted",), ("release", KEY)]
 
 
 async def test_a_stale_permit_is_exchanged_before_the_intent() -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import json
 import traceback
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.errors import InDoubtError, RejectedError, VendorError
+from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorError
 from tests.scripted_vendor import (
     API_KEY,
+    KEY,
+    OK,
     Session,
     envelope,
+    make,
     write_once,
 )
 from workers.vendors.evidence import MAX_EVIDENCE_BYTES, Scrubber
+from workers.vendors.partsbox.client import PartsBoxClient
+from workers.vendors.partsbox.stock import PartsBoxStock
 
 OTHER_KEY = "partsboxapi_fedcba9876543210fedcba9876543210"
+MARKER = f"[cmd:{KEY}]"
+KEY_SCRUBBER = Scrubber([f"APIKey {API_KEY}"], PartsBoxClient.key_pattern)
 
 
 def words_of(error: BaseException) -> str:
@@ -125,6 +133,62 @@ def test_evidence_text_fits(text: str) -> None:
 
     assert len(kept.encode()) <= MAX_EVIDENCE_BYTES
     assert len(text.encode()) > MAX_EVIDENCE_BYTES or kept == text
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.from_regex(r"[a-z0-9]{26}", fullmatch=True)
+    | st.from_regex(r"[a-zA-Z ]{0,20}\[cmd:[a-z2-7]{20}\]", fullmatch=True)
+    | st.from_regex(r"(APIKey|Bearer|Authorization:) [A-Za-z0-9]{0,60}", fullmatch=True),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(PLAIN)
+def test_what_is_read_keeps_every_id_and_marker_and_text(body: Any) -> None:
+    assert KEY_SCRUBBER.whole(body) == body
+
+
+@given(PLAIN.map(json.dumps), st.text(), st.sampled_from([API_KEY, f"APIKey {API_KEY}", OTHER_KEY]))
+def test_what_is_read_keeps_no_key_and_every_word_around_it(before: str, after: str, key: str) -> None:
+    after = f".{after}"  # a letter there would be one more of the key
+    kept = KEY_SCRUBBER.whole({"stock/comments": [before + key + after], key: {"deep": key}})
+
+    shown = before + ("APIKey [removed]" if key.startswith("APIKey ") else "[removed]") + after
+    assert kept in (
+        {"stock/comments": [shown], "[removed]": {"deep": "[removed]"}},
+        {"stock/comments": [shown.replace("APIKey [removed]", "[removed]")], "[removed]": {"deep": "[removed]"}},
+    )
+
+
+def test_a_long_text_that_is_read_is_not_cut() -> None:
+    text = "received from the shelf " * 1000
+
+    assert KEY_SCRUBBER.whole([text]) == [text]
+
+
+async def test_what_the_vendor_echoed_of_our_key_was_kept_as_comment_user_and_status() -> None:
+    entry = {"stock/quantity": 1, "stock/timestamp": 5, "stock/storage-id": "s" * 26, "stock/status": {API_KEY: 1}}
+    entry |= {"stock/comments": f"{MARKER} by APIKey {API_KEY}", "stock/user": API_KEY}
+    body = json.dumps(OK | {"data": {"part/id": "p" * 26, "part/stock": [entry]}}).encode()
+
+    (read,) = await PartsBoxStock(make(Session(200, body))).stock_entries("p" * 26)
+
+    assert API_KEY not in repr(read)
+    assert (read.comments, read.user) == (f"{MARKER} by [removed]", "[removed]")
+    assert (read.storage_id, read.quantity, read.part_id) == ("s" * 26, 1, "p" * 26)
+
+
+async def test_an_answer_that_is_too_deep_to_search_for_secrets_is_not_used() -> None:
+    body = json.dumps(OK).encode()[:-1] + b',"data":{"part/id":"p","x":' + b"[" * 900 + b"]" * 900 + b"}}"
+
+    with pytest.raises(RetryableError):
+        await PartsBoxStock(make(Session(200, body))).stock_entries("p" * 26)
 
 
 async def test_control_characters_of_a_vendor_reach_no_message() -> None:

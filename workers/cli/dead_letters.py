@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tasks.records import State
+from tasks.errors import DamagedRecordError
+from tasks.records import CommandRecord, DamagedRecord, State
 from tasks.registry import InvalidCommandError, vendors
 from tasks.submit import to_new_command
 from workers.cli.arguments import by_option, json_option, key_argument, reason_text
+from workers.cli.damage import print_damaged
 from workers.cli.edits import corrected, parse_edit
 from workers.cli.indexes import server_ms
 from workers.cli.records import print_story, read_story
 from workers.cli.relay import RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json, span, state_name, visible
+from workers.cli.story import state_of, state_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tasks.records import CommandRecord, NewCommand
+    from tasks.records import NewCommand
 
 _MARKER_ADVICE: Final = "A replay recognises what is there by its marker [cmd:...] only; without it, it sends again."
 
@@ -43,11 +46,12 @@ async def list_(relay: Relay, *, vendor: str | None, limit: int, as_json: bool) 
 
     --json: total, dead_letters [{key, kind, vendor, state, summary, reason,
     attempts, doubted, accepted_ms, updated_ms}]; updated_ms is when it died.
+    The state of a record that cannot be read is "damaged", its numbers null.
     """
     chosen = vendors() if vendor is None else (vendor,)
     total = sum([await relay.indexes(name).dead_count() for name in chosen])
     found = [record for name in chosen for record in await relay.ledger(name).dead_letters(limit)]
-    found = sorted(found, key=lambda record: record.updated_ms, reverse=True)[:limit]
+    found = sorted(found, key=lambda record: record.updated_ms or 0, reverse=True)[:limit]
     if as_json:
         print_json({"total": total, "dead_letters": [_listed(record) for record in found]})
         return
@@ -59,10 +63,10 @@ async def list_(relay: Relay, *, vendor: str | None, limit: int, as_json: bool) 
     rows = [
         (
             record.key,
-            state_name(record.state),
-            span((now_ms - record.updated_ms) / 1000),
+            state_name(state_of(record)),
+            "unknown" if record.updated_ms is None else span((now_ms - record.updated_ms) / 1000),
             record.kind,
-            f"{record.summary}\n{record.reason}",
+            f"{record.summary}\n{_why(record)}",
         )
         for record in found
     ]
@@ -80,8 +84,11 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
 
     --json: as `stockrelay show --json`.
     """
-    record = await _locate_dead(relay, key)
-    print_story(await read_story(relay, record), in_json=as_json)
+    record = await _read_dead(relay, key)
+    if isinstance(record, DamagedRecord):
+        await print_damaged(relay, record, in_json=as_json)
+    else:
+        print_story(await read_story(relay, record), in_json=as_json)
     if not as_json:
         screen = Screen()
         screen.title("What to do")
@@ -105,7 +112,9 @@ async def replay(relay: Relay, key: str, *, edits: tuple[tuple[str, str], ...], 
     VALUE is text where the field takes text, JSON where it does not (5, true, {"name": "B7"}); null takes the field
     out. A corrected command is checked like a new one. When and where the event was seen cannot be changed.
     """
-    record = await _locate_dead(relay, key)
+    record = await _read_dead(relay, key)
+    if isinstance(record, DamagedRecord):
+        raise DamagedRecordError(record)
     new = _corrected(record, dict(edits)) if edits else None
     state = await relay.ledger(record.vendor).replay(record.key, by, new)
     Screen().line(f"{record.key} replayed, now ", state_name(state), f": {new.summary if new else record.summary}")
@@ -123,7 +132,7 @@ async def discard(relay: Relay, key: str, *, reason: str, by: str) -> None:
 
     A lane that it blocked goes on.
     """
-    record = await _locate_dead(relay, key)
+    record = await _read_dead(relay, key)
     await relay.ledger(record.vendor).discard(record.key, by, reason)
     Screen().line(f"{record.key} discarded: {record.summary}")
 
@@ -136,35 +145,45 @@ def _corrected(record: CommandRecord, edits: Mapping[str, str]) -> NewCommand:
         raise click.UsageError(f"the corrected command is refused:\n{problems}") from None
 
 
-async def _locate_dead(relay: Relay, key: str) -> CommandRecord:
-    record = await relay.locate(key)
+async def _read_dead(relay: Relay, key: str) -> CommandRecord | DamagedRecord:
+    record = await relay.read(key)
     if not await relay.indexes(record.vendor).is_dead_letter(record.key):
-        state = "discarded" if record.discarded_by else record.state.value.replace("_", " ")
+        discarded = isinstance(record, CommandRecord) and record.discarded_by
+        state = "discarded" if discarded else state_word(record).replace("_", " ")
         raise RefusedError(f"{record.key} is {state}, not a dead letter")
     return record
 
 
-def _listed(record: CommandRecord) -> dict[str, Any]:
+def _why(record: CommandRecord | DamagedRecord) -> str:
+    return record.problem if isinstance(record, DamagedRecord) else record.reason
+
+
+def _listed(record: CommandRecord | DamagedRecord) -> dict[str, Any]:
+    readable = None if isinstance(record, DamagedRecord) else record
     return {
         "key": record.key,
         "kind": record.kind,
         "vendor": record.vendor,
-        "state": record.state.value,
+        "state": state_word(record),
         "summary": record.summary,
-        "reason": record.reason,
-        "attempts": record.attempts,
-        "doubted": record.doubted,
-        "accepted_ms": record.accepted_ms,
+        "reason": _why(record),
+        "attempts": readable and readable.attempts,
+        "doubted": readable and readable.doubted,
+        "accepted_ms": readable and readable.accepted_ms,
         "updated_ms": record.updated_ms,
     }
 
 
-def _advice(record: CommandRecord) -> list[tuple[str, str]]:
+def _advice(record: CommandRecord | DamagedRecord) -> list[tuple[str, str]]:
     letters = "stockrelay dead-letters"
+    never = ("never", f"{letters} discard {record.key} --reason TEXT")
+    if isinstance(record, DamagedRecord):
+        first = f"see what {record.vendor} has: it may have been sent. If it was not, submit it anew after this."
+        return [("first", first), never]
     ways = [
         ("again", f"{letters} replay {record.key}"),
         ("corrected", f"{letters} replay {record.key} --edit FIELD=VALUE"),
-        ("never", f"{letters} discard {record.key} --reason TEXT"),
+        never,
     ]
     if record.state is not State.HELD:
         return ways

@@ -21,22 +21,40 @@ _PAGE_KEYS: Final = 250
 _OLDEST_OF_PAGE: Final = """
 local prefix, index = ARGV[1], ARGV[2]
 local oldest, oldest_ms = '', math.huge
+local function get(key, field)
+  local value = redis.pcall('HGET', prefix .. 'cmd:' .. key, field)
+  return type(value) == 'string' and value or nil
+end
 local function consider(key)
-  local accepted_ms = tonumber(key and redis.call('HGET', prefix .. 'cmd:' .. key, 'accepted_ms') or nil)
+  local accepted_ms = tonumber(key and get(key, 'accepted_ms') or nil)
   if accepted_ms and accepted_ms < oldest_ms then oldest, oldest_ms = key, accepted_ms end
 end
 local page = redis.call('ZSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])
 for i = 1, #page[2], 2 do
   local key = page[2][i]
   if index ~= 'dead' then consider(key)
-  elseif redis.call('HGET', prefix .. 'cmd:' .. key, 'state') == 'held' then
-    for _, lane in ipairs(cjson.decode(redis.call('HGET', prefix .. 'cmd:' .. key, 'lanes') or '[]')) do
-      consider(redis.call('LINDEX', prefix .. 'lane:' .. lane, 1))
+  elseif get(key, 'state') == 'held' then
+    local readable, lanes = pcall(cjson.decode, get(key, 'lanes') or '[]')
+    for _, lane in ipairs(readable and type(lanes) == 'table' and lanes or {}) do
+      local behind = redis.pcall('LINDEX', prefix .. 'lane:' .. tostring(lane), 1)
+      consider(type(behind) == 'string' and behind)
     end
   end
 end
 return {page[1], oldest, oldest == '' and '' or string.format('%.0f', oldest_ms)}
 """
+
+
+#: The type of what every step of the ledger needs; another type stops all of them.
+_TYPES: Final = {
+    "ready": "zset",
+    "sending": "zset",
+    "delayed": "zset",
+    "doubt": "zset",
+    "dead": "zset",
+    "counts": "hash",
+    "events": "stream",
+}
 
 
 class Indexes:
@@ -50,6 +68,11 @@ class Indexes:
     async def dead_count(self) -> int:
         """Count the dead letters."""
         return int(await self._redis.zcard(self._prefix + "dead"))
+
+    async def of_wrong_type(self) -> dict[str, str]:
+        """Find the indexes that are none, with what they are instead: something else wrote into this Redis."""
+        found = {name: str(await self._redis.type(self._prefix + name)) for name in _TYPES}
+        return {self._prefix + name: kind for name, kind in found.items() if kind not in (_TYPES[name], "none")}
 
     async def is_dead_letter(self, key: str) -> bool:
         """Tell whether the command waits for a person's decision."""

@@ -113,7 +113,7 @@ async def limits(
 
 
 def _totals(found: LimitSnapshot) -> Iterator[tuple[str, Cell]]:
-    yield "a slot lives", f"{found.slot_seconds:g} s at most, if its worker is killed"
+    yield "a slot lives", f"{found.slot_seconds:g} s at most (by the settings here), if its worker is killed"
     yield "granted", f"{found.granted_total} so far, {found.waits_total} of them after a wait"
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tasks.records import State
+from tasks.records import DamagedRecord, State
 from workers.cli.arguments import by_option, json_option, key_argument
+from workers.cli.damage import print_damaged
 from workers.cli.indexes import server_ms
 from workers.cli.relay import RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json
@@ -23,8 +24,8 @@ async def read_story(relay: Relay, record: CommandRecord) -> Story:
     """Read everything that is known of a command."""
     ledger, indexes = relay.ledger(record.vendor), relay.indexes(record.vendor)
 
-    async def found(keys: Iterable[str]) -> list[CommandRecord]:
-        return [other for key in keys if (other := await ledger.find(key)) is not None]
+    async def found(keys: Iterable[str]) -> list[CommandRecord | DamagedRecord]:
+        return [other for key in keys if (other := await ledger.read(key)) is not None]
 
     return Story(
         record=record,
@@ -51,8 +52,14 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
     command, original, lanes, before, refusal, receipt, parent,
     progress {done, total, failed} or null, children and ahead [{key, state,
     summary}], replayed_by, discarded_by, evidence [as it was kept, oldest first].
+    Of a record that cannot be read: key, vendor, state "damaged", reason,
+    fields {name: text as it is kept}, evidence.
     """
-    print_story(await read_story(relay, await relay.locate(key)), in_json=as_json)
+    record = await relay.read(key)
+    if isinstance(record, DamagedRecord):
+        await print_damaged(relay, record, in_json=as_json)
+    else:
+        print_story(await read_story(relay, record), in_json=as_json)
 
 
 def print_story(told: Story, *, in_json: bool) -> None:

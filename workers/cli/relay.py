@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 import click
 from redis import exceptions as redis_errors
 
-from tasks.errors import LedgerError
+from tasks.errors import DamagedRecordError, LedgerError
 from tasks.identity import KEY_LENGTH
 from tasks.ledger import Ledger
+from tasks.records import DamagedRecord
 from tasks.redis_client import InsecureRedisError, open_redis
 from tasks.registry import vendors
 from tasks.settings import PROJECT_PREFIX, LedgerSettings, SettingsError, read_environment, redis_url
@@ -98,11 +99,21 @@ class Relay:
         return f"{where}/{given.get('db') or 0}"
 
     async def locate(self, key: str) -> CommandRecord:
-        """Find a command by its key or an unambiguous start of it; raises RefusedError otherwise."""
+        """Find a command by its key or an unambiguous start of it; raises RefusedError otherwise.
+
+        Raises DamagedRecordError for one that cannot be read.
+        """
+        record = await self.read(key)
+        if isinstance(record, DamagedRecord):
+            raise DamagedRecordError(record)
+        return record
+
+    async def read(self, key: str) -> CommandRecord | DamagedRecord:
+        """Find a command as `locate` does, readable or not."""
         if len(key) < KEY_LENGTH:
             key = await self._complete(key)
         for vendor in vendors():
-            record = await self.ledger(vendor).find(key)
+            record = await self.ledger(vendor).read(key)
             if record is not None:
                 return record
         raise RefusedError(f"{key}: no such command; finished ones are forgotten after the retention")

@@ -28,6 +28,8 @@ Cell = str | Text
 PIPED_COLUMNS: Final = 100
 #: Below this a table is one word a line.
 MIN_COLUMNS: Final = 40
+#: Stands for the state of a command whose record cannot be read.
+DAMAGED: Final = "damaged"
 _MINUTE_SECONDS: Final = 60
 _HOUR_SECONDS: Final = 3_600
 _DAY_SECONDS: Final = 86_400
@@ -62,8 +64,10 @@ def span(seconds: float) -> str:
     return f"{whole // _DAY_SECONDS} d {whole % _DAY_SECONDS // _HOUR_SECONDS} h"
 
 
-def state_name(state: State) -> Text:
-    """Write a state for people, in its colour."""
+def state_name(state: State | None) -> Text:
+    """Write a state for people, in its colour; None is that of a damaged record."""
+    if state is None:
+        return Text(DAMAGED, style="red")
     return Text(state.value.replace("_", " "), style=_COLOURS.get(state, ""))
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from redis.exceptions import ResponseError
 
-from tasks.records import State
+from tasks.envelope import PARKED_STREAM
+from tasks.records import DamagedRecord, State
 from tasks.redis_client import Durability, durability_of
 from tasks.registry import vendors
 from workers.cli.arguments import json_option
@@ -17,6 +18,7 @@ from workers.cli.indexes import server_ms
 from workers.cli.limits import limit_facts, limits_json
 from workers.cli.relay import ConfigurationError, RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json, span
+from workers.cli.story import state_word
 from workers.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -38,20 +40,32 @@ class VendorStatus:
     counts: Mapping[State, int]
     dead_letters: int
     #: The command that was accepted first of those neither finished nor dead; None when there is none.
-    oldest: CommandRecord | None
+    oldest: CommandRecord | DamagedRecord | None
     limits: LimitSnapshot
 
 
 async def _read(relay: Relay, vendor: str) -> VendorStatus:
     ledger, indexes = relay.ledger(vendor), relay.indexes(vendor)
+    wrong = await indexes.of_wrong_type()
+    if wrong:
+        named = ", ".join(f"{name} is a {kind}" for name, kind in wrong.items())
+        raise RefusedError(f"the ledger of {vendor} is damaged, something else wrote into this Redis: {named}")
     oldest = await indexes.oldest_open()
     return VendorStatus(
         vendor,
         await ledger.counts(),
         await indexes.dead_count(),
-        None if oldest is None else await ledger.find(oldest),
+        None if oldest is None else await ledger.read(oldest),
         await relay.limiter(vendor).snapshot(),
     )
+
+
+async def _parked(relay: Relay) -> int | None:
+    """Count the messages that never reached a task; None where the stream is none."""
+    try:
+        return int(await relay.redis.xlen(PARKED_STREAM))
+    except ResponseError:
+        return None
 
 
 async def _durability(relay: Relay) -> Durability | None:
@@ -72,20 +86,22 @@ async def status(relay: Relay, *, as_json: bool) -> None:
     Finished commands are counted since the beginning, also those that were forgotten after the retention.
 
     --json: now_ms, redis {address, durable (null: the server does not tell),
-    weak {setting: {is, needs}}}, vendors [{vendor, counts {state: number},
+    weak {setting: {is, needs}}}, parked (messages that never reached a task, in
+    the stream sr:parked; null: that is no stream), vendors [{vendor, counts {state: number},
     dead_letters, oldest {key, kind, state, summary, accepted_ms, age_seconds}
     or null, limits as in `stockrelay limits --json`}].
     """
-    durability = await _durability(relay)
+    durability, parked = await _durability(relay), await _parked(relay)
     found = [await _read(relay, vendor) for vendor in vendors()]
     now_ms = await server_ms(relay.redis)
     if as_json:
         shown = [_vendor_json(each, now_ms) for each in found]
-        print_json({"now_ms": now_ms, "redis": _redis_json(relay, durability), "vendors": shown})
+        redis = _redis_json(relay, durability)
+        print_json({"now_ms": now_ms, "redis": redis, "parked": parked, "vendors": shown})
         return
     screen = Screen()
     screen.title("redis")
-    screen.facts([("address", relay.address), ("keeps", _durability_words(durability))])
+    screen.facts([("address", relay.address), ("keeps", _durability_words(durability)), *_parked_facts(parked)])
     for each in found:
         screen.title(each.vendor)
         screen.facts(_facts(each, now_ms))
@@ -98,6 +114,12 @@ def _redis_json(relay: Relay, durability: Durability | None) -> dict[str, Any]:
         "durable": None if durability is None else durability.is_durable,
         "weak": {name: {"is": value, "needs": need} for name, (value, need) in weak.items()},
     }
+
+
+def _parked_facts(parked: int | None) -> list[tuple[str, Cell]]:
+    if parked is None:
+        return [("parked hints", f"cannot be counted: {PARKED_STREAM} is not a stream")]
+    return [("parked hints", str(parked))] if parked else []
 
 
 def _durability_words(durability: Durability | None) -> str:
@@ -118,16 +140,16 @@ def _vendor_json(each: VendorStatus, now_ms: int) -> dict[str, Any]:
     }
 
 
-def _oldest_json(oldest: CommandRecord | None, now_ms: int) -> dict[str, Any] | None:
+def _oldest_json(oldest: CommandRecord | DamagedRecord | None, now_ms: int) -> dict[str, Any] | None:
     if oldest is None:
         return None
     return {
         "key": oldest.key,
         "kind": oldest.kind,
-        "state": oldest.state.value,
+        "state": state_word(oldest),
         "summary": oldest.summary,
-        "accepted_ms": oldest.accepted_ms,
-        "age_seconds": (now_ms - oldest.accepted_ms) / 1000,
+        "accepted_ms": None if isinstance(oldest, DamagedRecord) else oldest.accepted_ms,
+        "age_seconds": None if isinstance(oldest, DamagedRecord) else (now_ms - oldest.accepted_ms) / 1000,
     }
 
 
@@ -135,7 +157,9 @@ def _facts(each: VendorStatus, now_ms: int) -> Iterator[tuple[str, Cell]]:
     for name, states in (("open", _OPEN), ("finished", _FINISHED)):
         yield name, ", ".join(f"{state.value.replace('_', ' ')} {each.counts.get(state, 0)}" for state in states)
     yield "dead letters", str(each.dead_letters)
-    if each.oldest is not None:
+    if isinstance(each.oldest, DamagedRecord):
+        yield "oldest open", f"{each.oldest.key} (damaged: {each.oldest.problem})"
+    elif each.oldest is not None:
         age = span((now_ms - each.oldest.accepted_ms) / 1000)
         yield "oldest open", f"{age}: {each.oldest.key} ({each.oldest.state.value.replace('_', ' ')})"
     yield from limit_facts(each.vendor, each.limits, now_ms)

@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from workers.cli.screen import moment, span, state_name, visible
+from tasks.records import DamagedRecord
+from workers.cli.screen import DAMAGED, moment, span, state_name, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from tasks.records import CommandRecord
+    from tasks.records import CommandRecord, State
     from workers.cli.screen import Cell, Screen
 
 #: Longer lists of stock timestamps are cut in text; JSON has all of them.
@@ -28,9 +29,9 @@ class Story:
 
     record: CommandRecord
     evidence: list[dict[str, Any]]
-    children: list[CommandRecord]
+    children: list[CommandRecord | DamagedRecord]
     #: Commands at the head of the lanes in which this one waits.
-    ahead: list[CommandRecord]
+    ahead: list[CommandRecord | DamagedRecord]
     now_ms: int
 
 
@@ -71,19 +72,34 @@ def tell(story: Story, screen: Screen) -> None:
     screen.facts(_asked(record))
     if story.children:
         screen.title(f"Lines: {record.done} of {record.total} done, {record.failed} of them not applied")
-        rows = [(child.key, state_name(child.state), child.summary) for child in story.children]
+        rows = [(child.key, state_name(state_of(child)), child.summary) for child in story.children]
         screen.table(("KEY", "STATE", "WHAT"), rows)
-    screen.title("Evidence" if story.evidence else "Evidence: none yet")
-    for place, entry in enumerate(story.evidence, start=1):
-        screen.line(f"  {place}. {_opening(entry)}")
-        screen.facts(_entry(entry), indent=5)
+    tell_evidence(story.evidence, screen)
     if record.receipt is not None:
         screen.title("Receipt")
         screen.facts(_receipt(record.receipt))
 
 
-def _named(record: CommandRecord) -> dict[str, Any]:
-    return {"key": record.key, "state": record.state.value, "summary": record.summary}
+def tell_evidence(evidence: list[dict[str, Any]], screen: Screen) -> None:
+    """Print what was seen, sent and answered."""
+    screen.title("Evidence" if evidence else "Evidence: none yet")
+    for place, entry in enumerate(evidence, start=1):
+        screen.line(f"  {place}. {_opening(entry)}")
+        screen.facts(_entry(entry), indent=5)
+
+
+def state_of(record: CommandRecord | DamagedRecord) -> State | None:
+    """Tell a command's state; None for one that cannot be read."""
+    return None if isinstance(record, DamagedRecord) else record.state
+
+
+def state_word(record: CommandRecord | DamagedRecord) -> str:
+    """Write a command's state for programs."""
+    return state_of(record) or DAMAGED
+
+
+def _named(record: CommandRecord | DamagedRecord) -> dict[str, Any]:
+    return {"key": record.key, "state": state_word(record), "summary": record.summary}
 
 
 def _decoded(text: str | None) -> Any:
@@ -112,7 +128,7 @@ def _life(story: Story) -> Iterator[tuple[str, Cell]]:
     if record.refusal:
         yield "refusal", str(record.refusal.get("reason", ""))
     for other in story.ahead:
-        yield "behind", f"{other.key} ({other.state.value.replace('_', ' ')}): {other.summary}"
+        yield "behind", f"{other.key} ({state_word(other).replace('_', ' ')}): {other.summary}"
     if record.parent:
         yield "line of", record.parent
     if record.replayed_by:

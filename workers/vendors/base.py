@@ -27,6 +27,7 @@ from workers.vendors.evidence import Scrubber
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aiohttp.abc import AbstractStreamWriter
     from pydantic import SecretStr
 
     from tasks.ports import Sending
@@ -130,16 +131,37 @@ class Answer:
     trouble: Exception | None = field(default=None, repr=False)
     elapsed_ms: int = 0
 
+    #: The request was held back in the moment of writing.
+    held_back: bool = False
+
     @property
     def never_sent(self) -> bool:
         """Tell whether it is certain that no byte of the request has left."""
-        return self.status is None and isinstance(self.trouble, _NEVER_SENT)
+        return self.held_back or (self.status is None and isinstance(self.trouble, _NEVER_SENT))
 
     def exchange(self) -> Exchange:
         """Make the evidence; done only when it is wanted."""
         kept = None if self.raw is None else self.scrubber.answer(self.raw, self.body)
         request = self.scrubber.tree(json.loads(self.payload))
         return Exchange(self.operation, request, self.status, kept, self.elapsed_ms)
+
+
+class LastLook(aiohttp.BytesPayload):
+    """A body that asks once more, behind the handshake and in the moment of writing, whether it may leave.
+
+    aiohttp keeps the headers back until the body is written: when this raises, no byte has left.
+    """
+
+    def __init__(self, answer: Answer, may_leave: Callable[[], bool]) -> None:
+        super().__init__(answer.payload, content_type="application/json")
+        self._answer = answer
+        self._may_leave = may_leave
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if not self._may_leave():
+            self._answer.held_back = True
+            raise RuntimeError("the lease may have ended while the connection was made")
+        await super().write_with_length(writer, content_length)
 
 
 class VendorClient(ABC):
@@ -190,7 +212,7 @@ class VendorClient(ABC):
         answer = Answer(operation, json_text(body).encode(), self._scrubber)
         slot_id = f"read:{secrets.token_hex(8)}"
         await self._fresh_permit(slot_id)
-        await self._request(answer, slot_id, write=False)
+        await self._request(answer, slot_id, None)
         return answer
 
     async def write(self, operation: str, body: dict[str, Any], sending: Sending) -> Exchange:
@@ -205,7 +227,7 @@ class VendorClient(ABC):
         if not permit.fresh():
             await self._leave(sending.key, working=False)
             raise RetryableError(f"{operation}: not sent, the permit went stale", exchange=answer.exchange())
-        await self._request(answer, sending.key, write=True)
+        await self._request(answer, sending.key, sending)
         return answer.exchange()
 
     async def _fresh_permit(self, slot_id: str) -> Permit:
@@ -213,10 +235,11 @@ class VendorClient(ABC):
             await self._leave(slot_id, working=False)
         return permit
 
-    async def _request(self, answer: Answer, slot_id: str, *, write: bool) -> None:
+    async def _request(self, answer: Answer, slot_id: str, sending: Sending | None) -> None:
+        write = sending is not None
         working, taken = True, False  # until proved otherwise: a cancelled request may still be carried out
         try:
-            await self._send(answer)
+            await self._send(answer, answer.payload if sending is None else LastLook(answer, sending.may_leave))
             error = self._error(answer, InDoubtError if write else RetryableError)
             unknown = isinstance(error, InDoubtError | RetryableError) and not answer.never_sent
             working = unknown and (write or answer.raw is None or answer.status == _GATEWAY_TIMEOUT)
@@ -227,14 +250,14 @@ class VendorClient(ABC):
             # aiohttp keeps the request's headers, with the secret, inside its response errors.
             raise error from None if isinstance(answer.trouble, aiohttp.ClientResponseError) else answer.trouble
 
-    async def _send(self, answer: Answer) -> None:
+    async def _send(self, answer: Answer, body: bytes | LastLook) -> None:
         secret = {name: value.get_secret_value() for name, value in self._endpoint.secret_headers.items()}
         plain = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "stockrelay"}
         started = self._clock()
         try:
             async with self._session.post(
                 self._url / answer.operation,
-                data=answer.payload,
+                data=body,
                 headers=plain | secret,
                 allow_redirects=False,
                 timeout=self._timeout,
