@@ -6,7 +6,7 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tasks import telemetry
 from tasks.ledger import Ledger
@@ -21,7 +21,7 @@ from workers.vendors.base import Endpoint, open_session
 from workers.vendors.partsbox import PartsBox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Collection, Sequence
 
     import aiohttp
     from redis.asyncio import Redis
@@ -30,12 +30,26 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: A loop that did not end within this time has missed its cancel.
+LOST_CANCEL_SECONDS: Final = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What the worker's tasks need: an executor for each vendor that this process serves."""
 
     executors: dict[str, Executor]
+
+
+async def end_loops(loops: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: one cancel is lost when it meets the end of a write to Redis.
+
+    redis-py writes under `asyncio.wait_for`, which in Python 3.11 then returns the result instead of being cancelled.
+    """
+    while running := [loop for loop in loops if not loop.done()]:
+        for loop in running:
+            loop.cancel()
+        await asyncio.wait(running, timeout=LOST_CANCEL_SECONDS)
 
 
 @asynccontextmanager
@@ -62,9 +76,7 @@ async def open_runtime(settings: Settings, served: Collection[str], stopping: as
             try:
                 yield Runtime(executors)
             finally:
-                for task in background:
-                    task.cancel()
-                await asyncio.gather(*background, return_exceptions=True)
+                await end_loops(background)
     finally:
         await redis.aclose()
 
