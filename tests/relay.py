@@ -22,6 +22,7 @@ from workers.limits import LimitPolicy, Rate
 from workers.outcomes import Outcomes
 from workers.recovery import recover_for_ever
 from workers.retries import Budgets
+from workers.runtime import end_loops
 from workers.stoppable import StoppableLimiter
 from workers.vendors.base import Endpoint, open_session
 from workers.vendors.partsbox import PartsBox
@@ -145,16 +146,5 @@ async def running_relay(
         try:
             yield relay
         finally:
-            await _end(loops)
+            await end_loops(loops)
             await relay.drain()
-
-
-async def _end(loops: list[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: one cancel is lost when it meets the end of a write to Redis.
-
-    redis-py writes under `asyncio.wait_for`, which in Python 3.11 returns the result instead (cpython gh-86296).
-    """
-    while running := [loop for loop in loops if not loop.done()]:
-        for loop in running:
-            loop.cancel()
-        await asyncio.wait(running, timeout=0.1)

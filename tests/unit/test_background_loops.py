@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from tasks.records import Promotion
 from workers.leases import Leases
 from workers.recovery import recover_for_ever
+from workers.runtime import end_loops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,3 +131,23 @@ async def test_a_lease_that_redis_has_given_away_is_not_prolonged() -> None:
         await run_until_answered(leases.keep(), ledger)
         clock.now += 0.02
         assert not leases.holds("owner")
+
+
+async def test_a_loop_that_missed_its_cancel_is_cancelled_again() -> None:
+    cancels = 0
+
+    async def hard_of_hearing() -> None:
+        nonlocal cancels
+        while cancels < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancels += 1
+
+    loop = asyncio.create_task(hard_of_hearing())
+    await asyncio.sleep(0)
+
+    await asyncio.wait_for(end_loops([loop]), 10)
+
+    assert loop.done()
+    assert cancels == 2
