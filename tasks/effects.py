@@ -1,4 +1,4 @@
-"""How a vendor write behaves when it is repeated: the only thing that decides how it may be."""
+"""How a vendor write behaves when it is repeated: declared on each command, honoured by its task's look-up."""
 
 from enum import StrEnum
 

@@ -50,11 +50,33 @@ class VendorError(StockrelayError):
 
 
 class RetryableError(VendorError):
-    """The request was certainly not executed (no connection, no byte sent)."""
+    """The request was certainly not executed (no connection, no byte sent).
+
+    `unreachable` tells that no connection came about: that is the vendor's trouble and not the command's.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False, exchange: Exchange | None = None) -> None:
+        super().__init__(message, exchange=exchange)
+        self.unreachable = unreachable
 
 
 class InDoubtError(VendorError):
-    """The request may have been executed: the answer is missing, unreadable or says nothing."""
+    """The request may have been executed: the answer is missing, unreadable or says nothing.
+
+    `overloaded` tells a 503; `retry_after_seconds` is then the vendor's own word where it gave a usable one.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        overloaded: bool = False,
+        retry_after_seconds: float | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        super().__init__(message, exchange=exchange)
+        self.overloaded = overloaded
+        self.retry_after_seconds = retry_after_seconds
 
 
 class RejectedError(VendorError):
@@ -71,7 +93,8 @@ class RejectedError(VendorError):
 class VendorBlockedError(VendorError):
     """The vendor takes no requests now (429, maintenance) or not from us (401, 402, 3xx). Not executed.
 
-    `throttled` is true for a 429; `retry_after_seconds` is the vendor's own word where it gave a usable one.
+    `throttled` is true for a 429 and for a read's 503; `retry_after_seconds` is the vendor's own word where it gave one
+    that can be used.
     """
 
     def __init__(

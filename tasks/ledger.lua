@@ -90,12 +90,12 @@ function step.renew()
   return {lost = lost}
 end
 
--- {key, owner, image}: the durable note that the first byte follows
+-- {key, owner, image, request_ms}: the durable note that the first byte follows
 function step.intent()
   local key = args.key
   if not owned(key, {sending = 1}) then return refused(key) end
   if number(key, 'lease_ms') <= now then return refused(key) end
-  redis.call('HSET', cmd(key), 'intent_ms', ms(now), 'image', args.image)
+  redis.call('HSET', cmd(key), 'intent_ms', ms(now), 'open_until_ms', ms(now + args.request_ms), 'image', args.image)
   redis.call('HINCRBY', cmd(key), 'attempts', 1)
   return {attempts = number(key, 'attempts')}
 end
@@ -166,6 +166,7 @@ function step.absent()
   if not owned(key, {in_doubt = 1}) then return refused(key) end
   release(key)
   redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms')
+  redis.call('HSET', cmd(key), 'crashes', 0)
   keep_evidence(key, args.evidence)
   make_ready(key, 'looked up: not applied')
   return {state = 'ready'}
@@ -182,6 +183,7 @@ function step.hand_back()
     return refused(key)
   else
     release(key)
+    redis.call('HSET', cmd(key), 'crashes', 0)
     make_ready(key, 'handed back by a stopping worker')
   end
   return {state = get(key, 'state')}

@@ -100,6 +100,7 @@ class Ledger:
         retention_days: float = RETENTION_DAYS,
         max_crashes: int = MAX_CRASHES,
         stale_hint_seconds: float = STALE_HINT_SECONDS,
+        request_seconds: float = 0.0,
     ) -> None:
         self.vendor = vendor
         self._redis = redis
@@ -109,6 +110,8 @@ class Ledger:
         self._script = redis.register_script(_source())
         self._retention_seconds = max(1, int(retention_days * _DAY_SECONDS))
         self._max_crashes = max_crashes
+        #: How long a request may stay open after its intent: a lost worker's settle time begins only then.
+        self._request_ms = int(request_seconds * 1000)
         self._stale_ms = int(stale_hint_seconds * 1000)
 
     async def _step(self, name: str, **arguments: Any) -> Any:
@@ -173,7 +176,7 @@ class Ledger:
 
     async def intent(self, key: str, owner: str, image: dict[str, Any]) -> None:
         """Note durably, with the before-image, that the first byte follows; spends an attempt."""
-        await self._step("intent", key=key, owner=owner, image=_json(image))
+        await self._step("intent", key=key, owner=owner, image=_json(image), request_ms=self._request_ms)
 
     async def settle(
         self,

@@ -282,7 +282,7 @@ local function keep_evidence(key, entry)
 end
 
 local function retire(key)
-  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
+  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'open_until_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
   redis.call('EXPIRE', cmd(key), args.retention_seconds)
   for _, kind in ipairs({'evidence:', 'damaged:'}) do
     redis.call('EXPIRE', prefix .. kind .. key, args.retention_seconds)
@@ -321,7 +321,9 @@ local function recover(key)
     redis.call('ZREM', prefix .. 'doubt', key)
     redis.call('ZADD', prefix .. 'dead', ms(now), key)
   elseif in_doubt then
-    if not present(get(key, 'doubt_ms')) then redis.call('HSET', cmd(key), 'doubt_ms', ms(now)) end
+    -- the lost worker may hold its request open for its whole timeout: only then does the settle time begin
+    local closed = math.max(now, number(key, 'open_until_ms'))
+    if not present(get(key, 'doubt_ms')) then redis.call('HSET', cmd(key), 'doubt_ms', ms(closed)) end
     move(key, 'in_doubt', 'its worker was lost after the intent to send')
     redis.call('HSET', cmd(key), 'doubted', 1, 'due_ms', ms(now))
     redis.call('ZADD', prefix .. 'doubt', ms(now), key)

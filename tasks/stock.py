@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tasks.errors import Exchange
     from tasks.ports import Sending, StockEntry
 
-#: Vendor prices are binary floats (0.06280000000000001): equal within this.
-_PRICE_TOLERANCE: Final = Decimal("0.00000001")
+#: Vendor prices are binary floats (0.06280000000000001): equal within half of the smallest price.
+_PRICE_TOLERANCE: Final = Decimal("0.000000005")
 
 
 class NewLot(Model):

@@ -99,7 +99,7 @@ def build_executor(
 ) -> tuple[Executor, Limiter]:
     """Wire one executor as the worker's runtime does."""
     stopping = asyncio.Event()
-    ledger = Ledger(redis, VENDOR, stale_hint_seconds=0.5)
+    ledger = Ledger(redis, VENDOR, stale_hint_seconds=0.5, request_seconds=timeout_seconds)
     limiter = Limiter(redis, VENDOR, LimitPolicy(rates, concurrency, timeout_seconds + settle_seconds + 5))
     headers = PartsBox.secret_headers(SecretStr(API_KEY))
     endpoint = Endpoint(url, headers, timeout_seconds=timeout_seconds, settle_seconds=settle_seconds)

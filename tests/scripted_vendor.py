@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -130,6 +130,11 @@ async def read_once(session: Session, limiter: Limiter | None = None) -> Any:
 
 def envelope(**changes: Any) -> bytes:
     return json.dumps(OK | {f"partsbox.status/{name}": value for name, value in changes.items()}).encode()
+
+
+def answering(body: bytes) -> AbstractAsyncContextManager[tuple[str, list[bytes]]]:
+    """Serve this body with a 200; gives the address and the heads that were received."""
+    return raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
 
 @asynccontextmanager

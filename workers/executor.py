@@ -177,12 +177,10 @@ class Executor:
         work.image = Image.model_validate(record.image or {}, strict=False)
         try:
             finding = await task_of(record.kind).look(work.command, work.target, work.image)
-        except (VendorBlockedError, PausedError) as error:
-            return await self.outcomes.look_again(work, await self.outcomes.pause(error), str(error))
         except RejectedError as error:
             logger.warning(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(refused=str(error)))
             finding = Undecidable(Why.UNREADABLE)
-        except VendorError as error:
+        except (VendorError, PausedError) as error:
             return await self.outcomes.look_failed(work, error)
         refusal = record.refusal["reason"] if record.refusal else None
         decision = retries.after_look(

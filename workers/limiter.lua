@@ -286,8 +286,8 @@ function operations.resume()
   return {1}
 end
 
--- Retry-After or "", jitter (per mille of the pause, without Retry-After) -> {time until the pause ends}
-function operations.penalise(retry_after, jitter)
+-- Retry-After or "", jitter (per mille of the pause, without Retry-After), reason -> {time until the pause ends}
+function operations.penalise(retry_after, jitter, reason)
   local state = read_state()
   local paused_until = retry_after ~= '' and now + tonumber(retry_after) or 0
   if not (state.throttled and state.paused_us > now) then
@@ -303,7 +303,7 @@ function operations.penalise(retry_after, jitter)
     redis.call('HDEL', STATE, 'probe', 'probe_token')
   end
   if paused_until > state.paused_us then
-    redis.call('HSET', STATE, 'paused_us', text(paused_until), 'pause_reason', 'too many requests (429)')
+    redis.call('HSET', STATE, 'paused_us', text(paused_until), 'pause_reason', reason)
   end
   return {math.max(paused_until, state.paused_us) - now}
 end

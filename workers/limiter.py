@@ -174,8 +174,10 @@ class Limiter:
         (paused,) = await self._call("paused")
         return bool(int(paused))
 
-    async def penalise(self, retry_after_seconds: float | None) -> float:
-        """After a 429: pause everything, halve the rates (down to a tenth), then send one request at a time.
+    async def penalise(self, retry_after_seconds: float | None, reason: str = "too many requests (429)") -> float:
+        """Pause everything, halve the rates (down to a tenth), then send one request at a time.
+
+        For a 429, a 503, or when no connection came about.
 
         `retry_after_seconds`: what the vendor asked for (RFC 9110, 10.2.3). None, and anything that is no time ahead,
         gives 1, 2, 4 ... 60 s plus up to a quarter. 429s that arrive during the pause count once.
@@ -184,7 +186,9 @@ class Limiter:
         asked = retry_after_seconds
         usable = asked is not None and math.isfinite(asked) and asked > 0
         retry_after = microseconds(min(asked, MAX_RETRY_AFTER_SECONDS)) if usable and asked is not None else ""
-        (pause_us,) = await self._call("penalise", retry_after, round(self._rng.uniform(0, MAX_JITTER) * 1000))
+        (pause_us,) = await self._call(
+            "penalise", retry_after, round(self._rng.uniform(0, MAX_JITTER) * 1000), reason[:MAX_REASON_LENGTH]
+        )
         return int(pause_us) / 1e6
 
     async def reward(self) -> None:

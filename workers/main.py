@@ -1,6 +1,7 @@
 """The worker's Celery application: `celery -A workers.main worker -Q vendor.partsbox`.
 
 One Celery task per kind of command, on the asyncio pool. A task gets its command's key as its id and nothing else.
+Celery's own pools: `-P threads`, `-P solo`, `-P processes` (to Celery `-P prefork` means the application's default).
 """
 
 from __future__ import annotations
@@ -13,13 +14,25 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from celery.signals import celeryd_after_setup, setup_logging, worker_init
+from celery.concurrency.prefork import TaskPool as PreforkPool
+from celery.exceptions import Reject, WorkerShutdown
+from celery.platforms import EX_FAILURE
+from celery.signals import (
+    celeryd_after_setup,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
 from tasks.registry import command_type, kinds, vendors
 from tasks.telemetry import configure_logging
-from workers.blocking import BackgroundLoops
+from workers.blocking import BackgroundLoop
 from workers.pool import AsyncioPool, stopping
 from workers.runtime import Runtime, open_runtime
 from workers.settings import Settings, SettingsError
@@ -27,6 +40,8 @@ from workers.startup import WeakRedisError, await_redis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+logger = logging.getLogger(__name__)
 
 _runtime: ContextVar[Runtime] = ContextVar("runtime")
 
@@ -80,17 +95,34 @@ def _check_start(sender: Any, **_: Any) -> None:
 
 @celeryd_after_setup.connect
 def _serve_other_pools(instance: Any, **_: Any) -> None:
-    """Let a stock threads or prefork worker run the same tasks, each waiting for a background loop."""
+    """Let a stock threads, solo or prefork worker run the same tasks, each waiting for a background loop."""
     if issubclass(instance.pool_cls, AsyncioPool):
         return
-    loops = BackgroundLoops(lifespan)
+    loop = BackgroundLoop(lifespan)
     for kind in kinds():
-        task = app.tasks[kind]
+        _block(app.tasks[kind], loop)
+    forks = issubclass(instance.pool_cls, PreforkPool)
+    (worker_process_init if forks else worker_ready).connect(lambda **_: _start(loop), weak=False)
+    (worker_process_shutdown if forks else worker_shutdown).connect(lambda **_: loop.close(), weak=False)
+    worker_shutting_down.connect(lambda **_: loop.announce_stop(), weak=False)
+    app.loader.on_worker_shutdown = loop.announce_stop  # a stop by remote control sends no such signal
 
-        def run(task: Any = task) -> str:
-            return loops.mine().run(_deliver(task.name, task.request.id))
 
-        task.run = run
+def _block(task: Any, loop: BackgroundLoop) -> None:
+    def run() -> str:
+        if loop.stopping:
+            raise Reject(requeue=True)  # the hint is for the next worker
+        return loop.run(_deliver(task.name, task.request.id))
+
+    task.run = run
+
+
+def _start(loop: BackgroundLoop) -> None:
+    try:
+        loop.start()
+    except Exception:
+        logger.critical("the worker does not start: its lifespan could not be entered", exc_info=True)
+        raise WorkerShutdown(EX_FAILURE) from None
 
 
 _register_all()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from tasks import telemetry
-from tasks.errors import RejectedError, VendorBlockedError, VendorError
+from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
 from tasks.records import State
 from workers import retries
 from workers.limits import PausedError
@@ -27,6 +27,17 @@ logger = logging.getLogger(__name__)
 CLOSED_VENDOR_SECONDS: Final = 60.0
 #: One 403 may be about one operation; this many in a row are about our key.
 FORBIDDEN_IN_A_ROW: Final = 3
+
+
+#: For the moment between turning a slot into a ghost and releasing it.
+GHOST_SECONDS: Final = 1.0
+
+
+def is_vendors_trouble(error: VendorError | PausedError) -> bool:
+    """Tell what happens to every command alike from what one command may be the cause of."""
+    return isinstance(error, VendorBlockedError | PausedError) or (
+        isinstance(error, RetryableError) and error.unreachable
+    )
 
 
 @dataclass(slots=True)
@@ -50,6 +61,8 @@ class Outcomes:
     ) -> str:
         """End the command; the ledger announces it and lets the lane's next one run."""
         shown = evidence_of(state.value, work, exchange=exchange, entries=entries, note=reason)
+        if state is State.APPLIED:
+            self._forbidden = 0
         receipt = receipt_of(entries, "marker" if entries else "answer") if state is State.APPLIED else None
         await persist(
             lambda: self.ledger.settle(work.key, work.owner, state, reason=reason, receipt=receipt, evidence=shown)
@@ -65,12 +78,14 @@ class Outcomes:
         return await self.settle(work, State.REJECTED, str(error), exchange=error.exchange)
 
     async def retry(self, work: Work, error: VendorError) -> str:
-        """Try again later what certainly did not arrive; an attempt is spent."""
+        """Try again later what certainly did not arrive; an attempt is spent, unless nobody could be reached."""
+        if is_vendors_trouble(error):
+            return await self.blocked(work, error)
         return await self._postpone(
             work, retries.after_failure(work.attempt, str(error), self.budgets, self.random), error
         )
 
-    async def blocked(self, work: Work, error: VendorBlockedError | PausedError) -> str:
+    async def blocked(self, work: Work, error: VendorError | PausedError) -> str:
         """Wait for a vendor that takes no requests now; nothing is spent."""
         seconds = await self.pause(error)
         decision = retries.after_block(work.record.waits, seconds, str(error), self.budgets, self.random)
@@ -95,18 +110,19 @@ class Outcomes:
         )
         return State.DELAYED.value
 
-    async def pause(self, error: VendorBlockedError | PausedError) -> float:
-        """Pause the vendor as its answer asks; returns the seconds until the command may come back.
+    async def pause(self, error: VendorError | PausedError) -> float:
+        """Pause the vendor as its answer, or its silence, asks; returns the seconds until the command may come back.
 
         For a pause that is 0: while it lasts, the recovery loop brings nothing back, and it may end early.
         """
         if isinstance(error, PausedError):
             return 0.0 if error.paused else error.retry_after_seconds
-        if error.throttled:
-            seconds = await self.limiter.penalise(error.retry_after_seconds)
-            logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": str(error)})
+        wait = error.retry_after_seconds if isinstance(error, VendorBlockedError | InDoubtError) else None
+        if isinstance(error, VendorBlockedError) and not error.throttled:
+            await self._close(wait or CLOSED_VENDOR_SECONDS, str(error))
         else:
-            await self._close(error.retry_after_seconds or CLOSED_VENDOR_SECONDS, str(error))
+            seconds = await self.limiter.penalise(wait, str(error))
+            logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": str(error)})
         return 0.0
 
     async def _close(self, seconds: float, reason: str) -> None:
@@ -125,10 +141,14 @@ class Outcomes:
             lambda: self.ledger.doubt(work.key, work.owner, seconds, reason=reason, refusal=refusal, evidence=shown)
         )
         logger.warning(telemetry.COMMAND_IN_DOUBT, extra=work.log_fields(reason=reason))
+        if isinstance(error, InDoubtError) and error.overloaded:
+            await self.pause(error)
         return State.IN_DOUBT.value
 
-    async def look_failed(self, work: Work, error: VendorError) -> str:
+    async def look_failed(self, work: Work, error: VendorError | PausedError) -> str:
         """Go on doubting: a look-up without an answer says nothing."""
+        if is_vendors_trouble(error):
+            return await self.look_again(work, await self.pause(error), str(error))
         decision = retries.after_failed_look(work.record.failed_looks + 1, str(error), self.budgets, self.random)
         if isinstance(decision, retries.End):
             return await self.found(work, decision)
@@ -142,16 +162,20 @@ class Outcomes:
     async def send_again(self, work: Work) -> str:
         """End doubt: the write is proved absent, the command may run again with the same marker."""
         shown = evidence_of("looked up", work, note="absent when the settle time was over")
+        await self._free_slot(work)  # before the command is ready: its next send takes the same slot
         await persist(lambda: self.ledger.absent(work.key, work.owner, evidence=shown))
-        await self.limiter.release(work.key)
         logger.info(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(finding="absent"))
         return "absent"
 
     async def found(self, work: Work, end: retries.End) -> str:
         """End doubt for good; the slot that was kept for the lost request is free."""
-        outcome = await self.settle(work, end.state, end.reason, entries=end.entries)
+        await self._free_slot(work)
+        return await self.settle(work, end.state, end.reason, entries=end.entries)
+
+    async def _free_slot(self, work: Work) -> None:
+        """Free the slot of the lost request, whichever process took it: a ghost is anybody's to release."""
+        await self.limiter.ghost(work.key, GHOST_SECONDS)
         await self.limiter.release(work.key)
-        return outcome
 
     async def hand_back(self, work: Work) -> str:
         """Give the command to another worker: nothing was sent."""

@@ -23,7 +23,7 @@ class Budgets:
 
     #: Sends that certainly did not arrive; with the backoff below about a quarter of an hour.
     attempts: int = 12
-    #: Turns away by a limit or a closed vendor: a backstop of weeks, since none of them is the command's fault.
+    #: Times the vendor was closed or the turn too far away; a pause counts once, however long it lasts.
     waits: int = 10_000
     #: Look-ups without an answer; at the longest gap about a day and a half.
     failed_looks: int = 500

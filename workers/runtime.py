@@ -86,7 +86,12 @@ def _open_vendor(
 ) -> Executor:
     chosen = settings.served(vendor)
     policy = chosen.limit_policy()
-    ledger = Ledger(redis, vendor, retention_days=settings.ledger.retention_days)
+    ledger = Ledger(
+        redis,
+        vendor,
+        retention_days=settings.ledger.retention_days,
+        request_seconds=chosen.timeout_seconds,
+    )
     limiter = Limiter(redis, vendor, policy)
     endpoint = Endpoint(
         base_url=chosen.url,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workers.work import WorkerStoppingError
@@ -30,15 +29,22 @@ class StoppableLimiter:
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({granting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if granting.done():
-                return granting.result()
+        except asyncio.CancelledError:
+            await self._give_up(granting, slot_id)
+            raise
         finally:
             stopping.cancel()
-            if not granting.done():
-                granting.cancel()
-                with suppress(asyncio.CancelledError):
-                    await granting
+        if granting.done():
+            return granting.result()
+        await self._give_up(granting, slot_id)
         raise WorkerStoppingError
+
+    async def _give_up(self, granting: asyncio.Future[Permit], slot_id: str) -> None:
+        """End a wait; a grant that came in the same moment reaches nobody and must not keep its slot."""
+        granting.cancel()
+        await asyncio.wait({granting})
+        if not granting.cancelled() and granting.exception() is None:
+            await self._limiter.release(slot_id)
 
     async def release(self, slot_id: str) -> None:
         await self._limiter.release(slot_id)

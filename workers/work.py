@@ -135,7 +135,11 @@ def evidence_of(
     if note:
         shown["note"] = note
     if work.sent or work.in_doubt:
-        shown["before"] = work.image.model_dump(mode="json", exclude_none=True)
+        # the timestamps themselves are in the image while they are needed: a long history is not evidence
+        shown["before"] = {
+            "stock_entries": len(work.image.timestamps),
+            **work.image.model_dump(mode="json", exclude_none=True, exclude={"timestamps"}),
+        }
     if exchange is not None:
         shown["exchange"] = {
             "operation": exchange.operation,

@@ -361,13 +361,14 @@ class LedgerMachine(RuleBasedStateMachine):
     async def _pass_time(self, left: dict[str, State]) -> None:
         """Let every lease end, every due time come and every hint be missed; close what only a person can."""
         leased = await self.desk.index("sending")
-        for key, state in left.items():
+        for key in left:
             if key in leased:
                 await self.desk.end_lease(key)
             await self.desk.come_due(key)
             await self.desk.age_hint(key)
-            if state is State.HELD:
-                await self.ledger.discard(key, "a", "drained")
+        # a held command keeps its lane, a rejected line its order, until a person closes it
+        for key in await self.desk.index("dead"):
+            await self.ledger.discard(key, "a", "drained")
         await self.ledger.promote()
 
 

@@ -111,7 +111,21 @@ async def test_an_unclear_status_leaves_a_write_in_doubt_and_a_ghost(status: int
     assert limiter.log[-1] == ("ghost", KEY, SETTLE_SECONDS)
 
 
-@pytest.mark.parametrize("status", UNCLEAR)
+@pytest.mark.parametrize(("write", "outcome"), [(True, InDoubtError), (False, VendorBlockedError)])
+async def test_a_503_slows_everything_down_and_its_retry_after_is_passed_on(
+    write: bool,  # noqa: FBT001  a case, not a switch
+    outcome: type[InDoubtError | VendorBlockedError],
+) -> None:
+    session = Session(503, b"<html>", {"Retry-After": "30"})
+
+    error = await (write_once if write else read_once)(session)
+
+    assert type(error) is outcome
+    assert error.retry_after_seconds == 30
+    assert getattr(error, "overloaded" if write else "throttled")
+
+
+@pytest.mark.parametrize("status", [status for status in UNCLEAR if status != 503])
 async def test_an_unclear_status_lets_a_read_be_repeated(status: int) -> None:
     limiter = Limiter()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
@@ -25,7 +26,7 @@ from workers.vendors.access import check_address
 from workers.vendors.evidence import Scrubber
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
     from pydantic import SecretStr
@@ -48,7 +49,7 @@ REFUSALS: Final = MappingProxyType(
     {400: "invalid", 411: "invalid", 422: "invalid", 403: "forbidden", 404: "not-found", 413: "too-large"}
     | {405: "unsupported", 415: "unsupported", 409: "conflict", 412: "conflict"}
 )
-_TOO_MANY_REQUESTS, _GATEWAY_TIMEOUT = 429, 504
+_TOO_MANY_REQUESTS, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 503, 504
 #: Not executed, nor will the next one be: key, plan or address are wrong (any 3xx), or we are too fast.
 _CLOSED: Final = frozenset({401, 402, _TOO_MANY_REQUESTS, *range(300, 400)})
 #: 202 is only a promise.
@@ -131,13 +132,13 @@ class Answer:
     trouble: Exception | None = field(default=None, repr=False)
     elapsed_ms: int = 0
 
-    #: The request was held back in the moment of writing.
-    held_back: bool = False
+    #: Why the request was held back in the moment of writing.
+    held_back: Exception | None = field(default=None, repr=False)
 
     @property
     def never_sent(self) -> bool:
         """Tell whether it is certain that no byte of the request has left."""
-        return self.held_back or (self.status is None and isinstance(self.trouble, _NEVER_SENT))
+        return self.held_back is not None or (self.status is None and isinstance(self.trouble, _NEVER_SENT))
 
     def exchange(self) -> Exchange:
         """Make the evidence; done only when it is wanted."""
@@ -147,20 +148,22 @@ class Answer:
 
 
 class LastLook(aiohttp.BytesPayload):
-    """A body that asks once more, behind the handshake and in the moment of writing, whether it may leave.
+    """A body that looks once more, behind the handshake and in the moment of writing, whether it may leave.
 
-    aiohttp keeps the headers back until the body is written: when this raises, no byte has left.
+    aiohttp keeps the headers back until the body is written: when `look` raises, no byte has left.
     """
 
-    def __init__(self, answer: Answer, may_leave: Callable[[], bool]) -> None:
+    def __init__(self, answer: Answer, look: Callable[[], Awaitable[None]]) -> None:
         super().__init__(answer.payload, content_type="application/json")
         self._answer = answer
-        self._may_leave = may_leave
+        self._look = look
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if not self._may_leave():
-            self._answer.held_back = True
-            raise RuntimeError("the lease may have ended while the connection was made")
+        try:
+            await self._look()
+        except Exception as error:
+            self._answer.held_back = error
+            raise
         await super().write_with_length(writer, content_length)
 
 
@@ -211,8 +214,8 @@ class VendorClient(ABC):
         """Ask without changing anything; every unclear outcome is a `RetryableError`."""
         answer = Answer(operation, json_text(body).encode(), self._scrubber)
         slot_id = f"read:{secrets.token_hex(8)}"
-        await self._fresh_permit(slot_id)
-        await self._request(answer, slot_id, None)
+        permit = await self._fresh_permit(slot_id)
+        await self._request(answer, slot_id, permit, None)
         return answer
 
     async def write(self, operation: str, body: dict[str, Any], sending: Sending) -> Exchange:
@@ -224,10 +227,7 @@ class VendorClient(ABC):
         except BaseException:
             await self._leave(sending.key, working=False)
             raise
-        if not permit.fresh():
-            await self._leave(sending.key, working=False)
-            raise RetryableError(f"{operation}: not sent, the permit went stale", exchange=answer.exchange())
-        await self._request(answer, sending.key, sending)
+        await self._request(answer, sending.key, permit, sending)
         return answer.exchange()
 
     async def _fresh_permit(self, slot_id: str) -> Permit:
@@ -235,11 +235,21 @@ class VendorClient(ABC):
             await self._leave(slot_id, working=False)
         return permit
 
-    async def _request(self, answer: Answer, slot_id: str, sending: Sending | None) -> None:
+    async def _look(self, slot_id: str, permit: Permit, sending: Sending | None) -> None:
+        """Hold a request back that may not leave now: the connection took its time, or the process was frozen."""
+        while not permit.fresh():
+            permit = await self._limiter.acquire(slot_id)
+        if sending is not None and not sending.may_leave():
+            raise RetryableError("not sent: the lease may have ended while the connection was made")
+
+    async def _request(self, answer: Answer, slot_id: str, permit: Permit, sending: Sending | None) -> None:
         write = sending is not None
         working, taken = True, False  # until proved otherwise: a cancelled request may still be carried out
         try:
-            await self._send(answer, answer.payload if sending is None else LastLook(answer, sending.may_leave))
+            await self._send(answer, LastLook(answer, partial(self._look, slot_id, permit, sending)))
+            if answer.held_back is not None and not isinstance(answer.held_back, VendorError):
+                working = False
+                raise answer.held_back  # the limiter's or the worker's own word
             error = self._error(answer, InDoubtError if write else RetryableError)
             unknown = isinstance(error, InDoubtError | RetryableError) and not answer.never_sent
             working = unknown and (write or answer.raw is None or answer.status == _GATEWAY_TIMEOUT)
@@ -250,7 +260,7 @@ class VendorClient(ABC):
             # aiohttp keeps the request's headers, with the secret, inside its response errors.
             raise error from None if isinstance(answer.trouble, aiohttp.ClientResponseError) else answer.trouble
 
-    async def _send(self, answer: Answer, body: bytes | LastLook) -> None:
+    async def _send(self, answer: Answer, body: LastLook) -> None:
         secret = {name: value.get_secret_value() for name, value in self._endpoint.secret_headers.items()}
         plain = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "stockrelay"}
         started = self._clock()
@@ -279,12 +289,18 @@ class VendorClient(ABC):
         exchange = answer.exchange()
         if code := verdict or REFUSALS.get(status or 0):
             return RejectedError(f"{about}: refused ({code})", code=code, exchange=exchange)
-        if status in _CLOSED:
-            throttled, wait = status == _TOO_MANY_REQUESTS, answer.retry_after_seconds
+        wait = answer.retry_after_seconds
+        # a read's 503 says that nothing is taken now; a write's may be the last word of a proxy in between
+        throttled = status == _TOO_MANY_REQUESTS or (status == _UNAVAILABLE and unclear is RetryableError)
+        if throttled or status in _CLOSED:
             return VendorBlockedError(about, throttled=throttled, retry_after_seconds=wait, exchange=exchange)
         if answer.never_sent:
-            return RetryableError(f"{about}: not sent", exchange=exchange)
-        return unclear(f"{about}: unclear", exchange=exchange)
+            unreachable = answer.held_back is None
+            return RetryableError(f"{about}: not sent", unreachable=unreachable, exchange=exchange)
+        if unclear is InDoubtError:
+            overloaded = status == _UNAVAILABLE
+            return InDoubtError(f"{about}: unclear", overloaded=overloaded, retry_after_seconds=wait, exchange=exchange)
+        return RetryableError(f"{about}: unclear", exchange=exchange)
 
     def _about(self, answer: Answer) -> str:
         said = "".join(c if c.isprintable() else " " for c in self._scrubber.text(self.words(answer.body))[:200])

@@ -1,0 +1,230 @@
+"""What a try's outcome does to the command, to the vendor's limits and to the evidence; the vendor is a script."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from tasks.commands import Currency
+from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError
+from tasks.identity import with_marker
+from tasks.ledger import Ledger
+from tasks.ports import StockEntry
+from tasks.records import State
+from tasks.stock import AddStock, CorrectStock, StockCorrection
+from tasks.submit import Submitter, now_ms
+from tasks.task import Target
+from workers.executor import Executor
+from workers.leases import Leases
+from workers.limiter import Limiter
+from workers.limits import LimitPolicy
+from workers.outcomes import FORBIDDEN_IN_A_ROW, Outcomes
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from tasks.ports import Sending, VendorPort
+
+VENDOR = "partsbox"
+PART, SHELF = "p" * 26, "s" * 26
+POLICY = LimitPolicy((), 4, 60.0)
+EXCHANGE = Exchange("stock/add", {}, 200, {}, 1)
+ticks = itertools.count(now_ms())
+
+
+@dataclass
+class ScriptedVendor:
+    """Raises what the script says, one for each call, then books."""
+
+    reads: list[Exception | None] = field(default_factory=list)
+    writes: list[Exception | None] = field(default_factory=list)
+    entries: list[StockEntry] = field(default_factory=list)
+
+    async def stock_entries(self, _part_id: str) -> tuple[StockEntry, ...]:
+        trouble = self.reads.pop(0) if self.reads else None
+        if trouble is not None:
+            raise trouble
+        return tuple(self.entries)
+
+    async def add_stock(self, command: AddStock, sending: Sending) -> Exchange:
+        await sending.permitted()
+        trouble = self.writes.pop(0) if self.writes else None
+        if trouble is not None:
+            raise trouble
+        self.entries.append(
+            StockEntry(
+                part_id=command.part_id,
+                timestamp_ms=next(ticks),
+                quantity=command.quantity,
+                storage_id=command.storage_id,
+                comments=with_marker("", sending.key),
+            )
+        )
+        return EXCHANGE
+
+
+@dataclass
+class Bench:
+    """A ledger, a limiter and an executor around a scripted vendor."""
+
+    redis: Redis
+    vendor: ScriptedVendor
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.redis, VENDOR, request_seconds=30.0)
+        self.limiter = Limiter(self.redis, VENDOR, POLICY)
+        self.executor = Executor(
+            port=cast("VendorPort", self.vendor),
+            leases=Leases(self.ledger, 15.0),
+            outcomes=Outcomes(self.ledger, self.limiter),
+            settle_seconds=60.0,
+            stopping=asyncio.Event(),
+        )
+
+    async def submit(self) -> str:
+        command = AddStock(part_id=PART, storage_id=SHELF, quantity=5, stock_timestamp=next(ticks))
+        return (await Submitter(self.redis).submit(command)).key
+
+    async def run(self) -> str:
+        key = await self.submit()
+        await self.executor.deliver(key)
+        return key
+
+    async def state(self, key: str) -> tuple[State, int]:
+        record = await self.ledger.find(key)
+        assert record is not None
+        return record.state, record.attempts
+
+
+@pytest.fixture
+def bench(redis_client: Redis) -> Bench:
+    return Bench(redis_client, ScriptedVendor())
+
+
+def forbidden() -> RejectedError:
+    return RejectedError("forbidden", code="forbidden", exchange=EXCHANGE)
+
+
+async def test_refusals_with_successes_between_them_do_not_close_the_vendor(bench: Bench) -> None:
+    for _ in range(FORBIDDEN_IN_A_ROW):
+        bench.vendor.writes = [forbidden()]
+        assert (await bench.state(await bench.run()))[0] is State.REJECTED
+        assert (await bench.state(await bench.run()))[0] is State.APPLIED
+
+    assert not await bench.limiter.paused()
+
+
+async def test_operations_forbidden_in_a_row_close_the_vendor(bench: Bench) -> None:
+    bench.vendor.writes = [forbidden() for _ in range(FORBIDDEN_IN_A_ROW)]
+
+    for _ in range(FORBIDDEN_IN_A_ROW):
+        await bench.run()
+
+    assert await bench.limiter.paused()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        RetryableError("no connection", unreachable=True, exchange=EXCHANGE),
+        VendorBlockedError("503", throttled=True, retry_after_seconds=30.0, exchange=EXCHANGE),
+    ],
+    ids=["unreachable", "overloaded"],
+)
+@pytest.mark.parametrize("at", ["reads", "writes"])
+async def test_a_vendor_that_is_away_pauses_and_costs_no_command_an_attempt(
+    bench: Bench, trouble: Exception, at: str
+) -> None:
+    """An outage of an hour must not turn the head of every lane into a dead letter."""
+    setattr(bench.vendor, at, [trouble])
+
+    key = await bench.run()
+
+    assert await bench.state(key) == (State.DELAYED, 0)
+    assert await bench.limiter.paused()
+
+
+async def test_a_failure_that_may_be_the_commands_own_spends_an_attempt_and_pauses_nobody(bench: Bench) -> None:
+    bench.vendor.reads = [RetryableError("HTTP 500", exchange=EXCHANGE)]
+
+    key = await bench.run()
+
+    assert await bench.state(key) == (State.DELAYED, 1)
+    assert not await bench.limiter.paused()
+
+
+async def test_an_overloaded_vendor_is_paused_though_the_write_is_in_doubt(bench: Bench) -> None:
+    bench.vendor.writes = [InDoubtError("503", overloaded=True, retry_after_seconds=30.0, exchange=EXCHANGE)]
+
+    key = await bench.run()
+
+    assert await bench.state(key) == (State.IN_DOUBT, 1)
+    assert await bench.limiter.paused()
+
+
+async def test_the_settle_time_of_a_lost_worker_begins_when_its_request_is_surely_closed(bench: Bench) -> None:
+    """It lost Redis, not the vendor: its request stays open for the whole timeout."""
+    key = await bench.submit()
+    claim = await bench.ledger.claim(key, "lost", 15.0)
+    assert claim.record is not None
+    await bench.ledger.intent(key, "lost", {})
+    name = f"sr:{{{VENDOR}}}:"
+    await bench.redis.hset(f"{name}cmd:{key}", "lease_ms", 1)
+    await bench.redis.zadd(f"{name}sending", {key: 1})
+
+    await bench.ledger.promote()
+
+    record = await bench.ledger.find(key)
+    assert record is not None
+    intent_ms = int(cast("str", await bench.redis.hget(f"{name}cmd:{key}", "intent_ms")))
+    assert (record.state, record.doubt_ms) == (State.IN_DOUBT, intent_ms + 30_000)
+
+
+async def test_the_slot_of_a_killed_worker_is_freed_by_the_one_who_finds_its_write(bench: Bench) -> None:
+    key = await bench.submit()
+    killed = Limiter(bench.redis, VENDOR, POLICY)
+    await killed.acquire(key)
+    await bench.ledger.claim(key, "killed", 15.0)
+    await bench.ledger.intent(key, "killed", {})
+    await bench.ledger.doubt(key, "killed", 0.0, reason="killed")
+    bench.vendor.entries = [StockEntry(PART, next(ticks), 5, SHELF, comments=with_marker("", key))]
+
+    assert await bench.executor.deliver(key) == "applied"
+
+    found = await bench.limiter.snapshot()
+    assert (found.in_flight, found.ghosts) == (0, 0)
+
+
+async def test_evidence_does_not_grow_with_the_parts_history(bench: Bench) -> None:
+    bench.vendor.entries = [StockEntry(PART, next(ticks), 1, SHELF, comments="old") for _ in range(500)]
+
+    key = await bench.run()
+
+    (entry,) = await bench.ledger.evidence(key)
+    assert entry["before"] == {"stock_entries": 500}
+    assert len(json.dumps(entry)) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("there", "landed"), [("0.00000001", True), ("0.00000002", False), ("0.010000000000000002", False)]
+)
+async def test_a_price_that_differs_by_the_smallest_unit_is_another_price(there: str, *, landed: bool) -> None:
+    entry = StockEntry(PART, next(ticks), 5, SHELF, price=Decimal(there), currency="eur")
+    command = CorrectStock(
+        part_id=PART,
+        entry_timestamp=entry.timestamp_ms,
+        stock_timestamp=next(ticks),
+        price=Decimal("0.00000001"),
+        currency=Currency.EUR,
+    )
+    target = Target(cast("VendorPort", ScriptedVendor(entries=[entry])), "k" * 20)
+
+    before = await StockCorrection().before(command, target)
+
+    assert (type(before.finding).__name__ == "Landed") is landed
