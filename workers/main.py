@@ -111,7 +111,8 @@ def _serve_other_pools(instance: Any, **_: Any) -> None:
 def _block(task: Any, loop: BackgroundLoop) -> None:
     def run() -> str:
         if loop.stopping:
-            raise Reject(requeue=True)  # the hint is for the next worker
+            # Celery fetches on until its loop sees the stop: the hint is for the next worker, at the cost of a log line
+            raise Reject("the worker stops", requeue=True)
         return loop.run(_deliver(task.name, task.request.id))
 
     task.run = run

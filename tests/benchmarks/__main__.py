@@ -132,9 +132,9 @@ def _last(rounds: dict[str, list[Throughput]]) -> str:
 
 
 def _table(figures: dict[str, Any]) -> Table:
-    table = Table(title=f"medians of the rounds; vendor answers in {VENDOR_MS} ms, three calls a command")
-    for heading in ("worker", "commands/s", "spread", "CPU ms/command", "RSS MiB", "p50 ms", "p99 ms"):
-        table.add_column(heading, justify="left" if heading == "worker" else "right")
+    table = Table(title=f"medians; CPU per command; three vendor calls of {VENDOR_MS} ms each")
+    for heading in ("worker", "commands/s", "spread", "CPU ms", "RSS MiB", "p50 ms", "p99 ms"):
+        table.add_column(heading, justify="left" if heading == "worker" else "right", no_wrap=True)
     for name, rounds in figures["rounds"].items():
         speeds = [one["commands_per_second"] for one in rounds]
         waits = figures["latency_ms"][name]

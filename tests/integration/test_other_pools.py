@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -14,12 +16,14 @@ from tasks import telemetry
 from tasks.envelope import queue_of
 from tasks.ledger import prefix_of
 from tasks.records import State
+from tasks.settings import SettingsError
 from tests.backing import ROOT
 from tests.chaos.batch import Batch
 from tests.chaos.books import VENDOR, eventually
 from tests.chaos.scene import QUICK, Scene
-from tests.process import Process
+from tests.process import Process, wait_until
 from tests.stack import WORKER, Stack, read_procfile
+from workers.blocking import BackgroundLoop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -139,10 +143,11 @@ async def test_a_stop_hands_back_what_waits_for_its_turn_at_the_vendor(
     assert first.wait(STOP_SECONDS) == 0
     assert not await pools.in_hand()
     assert first.output().count(telemetry.COMMAND_HANDED_BACK) >= at_once
-    assert "Traceback" not in first.output()
+    assert " ERROR " not in first.output()
     assert not [effect for kind in batch.kinds for effect in pools.effects(batch.part(kind))]
-    pools.worker()
+    second = pools.worker()
     await pools.assert_each_once_in_order(batch, keys)
+    assert not second.printed(telemetry.COMMANDS_RECOVERED), "the first took hints with it"
 
 
 @pytest.mark.parametrize("pool", ["", THREADS])
@@ -181,7 +186,7 @@ async def test_the_asyncio_and_the_threads_pool_share_a_queue(pools: Pools) -> N
 
 @pytest.mark.parametrize("pool", POOLS)
 def test_wrong_settings_are_told_in_one_line_and_exit_with_2(stack: Stack, pool: str) -> None:
-    environment = {**stack.environment, "STOCKRELAY_PARTSBOX_RATES": "fast"}
+    environment = {**stack.environment, "PYTHONWARNINGS": "ignore", "STOCKRELAY_PARTSBOX_RATES": "fast"}
     command = ["/bin/sh", "-c", f"{read_procfile()[WORKER]} {pool}"]
 
     ended = subprocess.run(
@@ -191,3 +196,41 @@ def test_wrong_settings_are_told_in_one_line_and_exit_with_2(stack: Stack, pool:
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith("STOCKRELAY_PARTSBOX_RATES: ")
+
+
+def test_closing_the_background_loop_ends_what_runs_before_the_lifespan_is_left() -> None:
+    seen: list[str] = []
+
+    @asynccontextmanager
+    async def lifespan(stopping: asyncio.Event) -> AsyncIterator[None]:
+        yield
+        seen.append("left, told to stop" if stopping.is_set() else "left")
+
+    async def job() -> str:
+        seen.append("begun")
+        try:
+            return str(await asyncio.Event().wait())
+        finally:
+            seen.append("ended")
+
+    loop = BackgroundLoop(lifespan)
+    loop.start()
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(loop.run, job())
+        wait_until(lambda: bool(seen), "the job runs")
+        loop.close()
+        with pytest.raises(CancelledError):
+            running.result()
+
+    assert seen == ["begun", "ended", "left, told to stop"]
+    loop.close()  # nothing is left to close
+
+
+def test_a_lifespan_that_cannot_be_entered_is_told_at_the_start() -> None:
+    @asynccontextmanager
+    async def lifespan(_: asyncio.Event) -> AsyncIterator[None]:
+        raise SettingsError("no key")
+        yield
+
+    with pytest.raises(SettingsError, match="no key"):
+        BackgroundLoop(lifespan).start()
