@@ -1,0 +1,87 @@
+"""What people who watch Flower see: one readable row for each command, behind a login, and nothing to press."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from tests.process import wait_until
+from tests.sandbox.partsbox import id_for
+from tests.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PART, SHELF = id_for("part", "R-1K"), id_for("storage", "shelf-3")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    settings = {"STOCKRELAY_PARTSBOX_SETTLE_SECONDS": "1", "STOCKRELAY_PARTSBOX_TIMEOUT_SECONDS": "3"}
+    with Stack(tmp_path_factory.mktemp("flower"), flower=True, settings=settings, environment={}) as running:
+        wait_until(lambda: hears_the_worker(running), "Flower hears the worker's events")
+        yield running
+
+
+def hears_the_worker(stack: Stack) -> bool:
+    """Flower shows what it heard since it listens; an event that came before is never shown."""
+    answer = requests.get(f"{stack.flower_url}/workers?json=1", auth=login(stack), timeout=10)
+    return answer.ok and bool(answer.json()["data"])
+
+
+def login(stack: Stack) -> tuple[str, str]:
+    user, _, password = stack.flower_login.partition(":")
+    return user, password
+
+
+def rows(stack: Stack) -> dict[str, dict[str, Any]]:
+    answer = requests.get(f"{stack.flower_url}/api/tasks", auth=login(stack), timeout=10)
+    answer.raise_for_status()
+    found: dict[str, dict[str, Any]] = answer.json()
+    return found
+
+
+@pytest.mark.slow
+def test_each_command_is_one_readable_row_however_often_it_was_delivered(stack: Stack) -> None:
+    lost = {"kind": "accept_then_drop", "operation": "stock/add", "count": 1}
+    requests.post(f"{stack.control_url}/faults", json=lost, timeout=10).raise_for_status()
+    keys = []
+    for number in range(3):
+        body = {"kind": "stock.add", "part_id": PART, "storage_id": SHELF, "quantity": 5 + number}
+        answer = requests.post(
+            f"{stack.api_url}/v1/commands",
+            json=body | {"stock_timestamp": time.time_ns() // 1_000_000},
+            headers={"Authorization": f"Bearer {stack.api_token}"},
+            timeout=10,
+        )
+        keys.append(answer.json()["key"])
+
+    def all_applied() -> bool:
+        found = rows(stack)
+        return all(found.get(key, {}).get("result") == "'applied'" for key in keys)
+
+    wait_until(all_applied, "Flower shows every command as applied")
+    found = rows(stack)
+
+    assert set(found) == set(keys)
+    assert [found[key]["name"] for key in keys] == ["stock.add"] * 3
+    assert [found[key]["args"] for key in keys] == [
+        f"add {5 + number} of part {PART[:8]}… to {SHELF[:8]}…" for number in range(3)
+    ]
+    assert {found[key]["kwargs"] for key in keys} == {"{}"}
+
+
+@pytest.mark.slow
+def test_flower_asks_for_a_login_and_lets_nobody_press_anything(stack: Stack) -> None:
+    worker = f"partsbox-1@{socket.gethostname()}"
+
+    assert requests.get(f"{stack.flower_url}/api/tasks", timeout=10).status_code == 401
+    shutdown = requests.post(f"{stack.flower_url}/api/worker/shutdown/{worker}", auth=login(stack), timeout=10)
+    send = requests.post(f"{stack.flower_url}/api/task/send-task/stock.add", json={}, auth=login(stack), timeout=10)
+
+    assert (shutdown.status_code, send.status_code) == (403, 403)
+    assert stack.worker.running
