@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import RedisError
 
 from tasks import telemetry
-from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorBlockedError, VendorError
+from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorError
 from tasks.identity import derive_key
 from tasks.lookup import Absent, Finding, Image, Landed, Undecidable, Why
 from tasks.records import State, Verdict
@@ -28,6 +28,7 @@ from tasks.submit import to_new_command
 from tasks.task import Target
 from workers import retries
 from workers.limits import PausedError
+from workers.outcomes import is_vendors_trouble
 from workers.work import Intent, Work, WorkerStoppingError, evidence_of, persist
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Executor:
             with self.leases.held(key, owner, asked_at):
                 return await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
         except LeaseLostError as error:
-            logger.warning(telemetry.LEASE_LOST, extra={"key": key, "error": str(error)})
+            fields = {"key": key, "kind": claim.record.kind, "vendor": claim.record.vendor}
+            logger.warning(telemetry.LEASE_LOST, extra={**fields, "error": str(error)})
             return "lease_lost"
 
     async def _run(self, record: CommandRecord, owner: str, *, in_doubt: bool) -> str:
@@ -90,9 +92,8 @@ class Executor:
         work = Work(record, owner, command, Target(self.port, record.key, self.user), in_doubt=in_doubt)
         try:
             return await self._step(work)
-        except LeaseLostError as error:
-            logger.warning(telemetry.LEASE_LOST, extra=work.log_fields(error=str(error)))
-            return "lease_lost"
+        except LeaseLostError:
+            raise
         except WorkerStoppingError as error:
             # behind the intent only a look-up may say that nothing was sent
             return await (self.outcomes.doubt(work, error) if work.sent else self.outcomes.hand_back(work))
@@ -146,7 +147,7 @@ class Executor:
 
     async def _not_confirmed(self, work: Work, error: VendorError | PausedError) -> str:
         match error:
-            case VendorBlockedError() | PausedError():
+            case _ if is_vendors_trouble(error):
                 return await self.outcomes.blocked(work, error)
             case RejectedError() if work.record.doubted and work.sent:
                 # a refused repeat says nothing about the first send: only the vendor's history does

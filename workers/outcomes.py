@@ -77,10 +77,8 @@ class Outcomes:
             await self._close(CLOSED_VENDOR_SECONDS, f"{self._forbidden} operations in a row were forbidden")
         return await self.settle(work, State.REJECTED, str(error), exchange=error.exchange)
 
-    async def retry(self, work: Work, error: VendorError) -> str:
-        """Try again later what certainly did not arrive; an attempt is spent, unless nobody could be reached."""
-        if is_vendors_trouble(error):
-            return await self.blocked(work, error)
+    async def retry(self, work: Work, error: VendorError | PausedError) -> str:
+        """Try again later what certainly did not arrive; an attempt is spent."""
         return await self._postpone(
             work, retries.after_failure(work.attempt, str(error), self.budgets, self.random), error
         )

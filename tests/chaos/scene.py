@@ -58,13 +58,13 @@ class Scene(Books):
 
     # workers
 
-    def worker(self, *, module: str = "workers.main", **settings: str) -> Process:
-        """Start a worker as the Procfile does, `settings` being environment variables of its own; return when ready."""
+    def worker(self, *, module: str = "workers.main", options: str = "", **settings: str) -> Process:
+        """Start a worker as the Procfile does, with more `options` and variables of its own; return when ready."""
         name = f"{WORKER}-{len(self._workers) + 1}"
         command = read_procfile()[WORKER].replace("workers.main", module)
         process = Process(
             name,
-            ["/bin/sh", "-c", f"{command} {_ALONE} -n {name}@%h"],
+            ["/bin/sh", "-c", f"{command} {_ALONE} -n {name}@%h {options}"],
             log=self._folder / f"{name}.log",
             ready=lambda: process.printed(" ready."),
             environment={**self.stack.environment, **settings},

@@ -20,13 +20,13 @@ from tasks.settings import SettingsError
 from tests.backing import ROOT
 from tests.chaos.batch import Batch
 from tests.chaos.books import VENDOR, eventually
-from tests.chaos.scene import QUICK, Scene
+from tests.chaos.scene import Scene
 from tests.process import Process, wait_until
 from tests.stack import WORKER, Stack, read_procfile
 from workers.blocking import BackgroundLoop
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -43,22 +43,7 @@ KINDS: Final = ("stock.add", "stock.remove", "stock.move", "stock.correct")
 
 
 class Pools(Scene):
-    """A scene whose workers may be of any pool."""
-
-    def start(self, pool: str, **settings: str) -> Process:
-        """Start a worker with these options behind those of the Procfile; return when ready."""
-        name = f"{WORKER}-{len(self._workers) + 1}"
-        process = Process(
-            name,
-            ["/bin/sh", "-c", f"{read_procfile()[WORKER]} --without-mingle --without-gossip -n {name}@%h {pool}"],
-            log=self._folder / f"{name}.log",
-            ready=lambda: process.printed(" ready."),
-            environment={**self.stack.environment, **settings},
-            folder=ROOT,
-        )
-        self._workers.append(process)
-        self._cleanup.callback(process.kill)
-        return process.start()
+    """A scene that knows how many commands the workers have in hand."""
 
     async def in_hand(self) -> int:
         return int(await self.redis.zcard(f"{prefix_of(VENDOR)}sending"))
@@ -68,12 +53,6 @@ class Pools(Scene):
             return await self.in_hand() == count
 
         await eventually(so_many, f"{count} commands are in a worker's hands")
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with Stack(tmp_path_factory.mktemp("pools"), workers=0, webhooks=False, settings=QUICK, environment={}) as running:
-        yield running
 
 
 @pytest.fixture
@@ -90,7 +69,7 @@ async def pools(stack: Stack, tmp_path: Path) -> AsyncIterator[Pools]:
 @pytest.mark.parametrize("pool", POOLS)
 async def test_commands_of_every_kind_are_applied_once_and_in_order(pools: Pools, pool: str) -> None:
     batch = Batch(f"kinds-{POOLS.index(pool)}")
-    worker = pools.start(pool)
+    worker = pools.worker(options=pool)
 
     keys = await pools.submit_batch(batch)
 
@@ -111,7 +90,7 @@ async def test_what_a_killed_worker_left_is_applied_though_nothing_new_arrives(p
     pools.open_gate(batch.name)
     assert not await pools.redis.llen(queue_of(VENDOR))
 
-    pools.start(pool)
+    pools.worker(options=pool)
 
     await pools.until_state(State.APPLIED, *keys)
     assert [len(pools.effects(batch.part(kind))) for kind in KINDS] == [1] * len(KINDS)
@@ -134,7 +113,7 @@ async def test_a_stop_hands_back_what_waits_for_its_turn_at_the_vendor(
     pools: Pools, pool: str, at_once: int, stop: Callable[[Pools, Process], None]
 ) -> None:
     batch = Batch(f"waiting-{POOLS.index(pool)}-{stop.__name__}", KINDS[:2])
-    first = pools.start(pool, **SLOW_RATE)
+    first = pools.worker(options=pool, **SLOW_RATE)
     keys = await pools.submit_batch(batch)
     await pools.until_in_hand(at_once)
 
@@ -163,7 +142,7 @@ async def test_a_stock_producers_message_runs_an_admitted_command_once(pools: Po
                 app.send_task("stock.add", task_id=key, queue=queue_of(VENDOR))
 
     await asyncio.to_thread(send)
-    worker = pools.start(pool)
+    worker = pools.worker(options=pool)
 
     await pools.until_state(State.APPLIED, key)
     assert worker.stop() == 0
@@ -173,7 +152,7 @@ async def test_a_stock_producers_message_runs_an_admitted_command_once(pools: Po
 
 async def test_the_asyncio_and_the_threads_pool_share_a_queue(pools: Pools) -> None:
     batches = [Batch(f"shared-{number}") for number in range(4)]
-    workers = [pools.start(""), pools.start(THREADS)]
+    workers = [pools.worker(), pools.worker(options=THREADS)]
 
     keys = [await pools.submit_batch(batch) for batch in batches]
 
