@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.limits import Limits
 from tests.sandbox.partsbox import API_KEY, API_USER, LimitRules, PartsBoxSandbox, id_for
-from tests.sandbox.partsbox.limits import Limits
 from tests.sandbox.probe import Probe
 
 PART = id_for("part", "R-1K")
@@ -122,7 +122,7 @@ async def test_every_request_is_in_the_journal_without_its_key(
     await vendor.post("part/all", headers={"Authorization": "APIKey partsboxapi_wrong"})
     booked, invalid, stranger = sandbox.journal.requests
     assert (booked.outcome, booked.status, booked.faults, booked.effects) == ("ok", 200, ["duplicate_commit"], [1, 2])
-    assert (booked.marker, booked.part_id) == ("[cmd:k1]", PART)
+    assert (booked.marker, booked.subjects) == ("[cmd:k1]", [f"part:{PART}"])
     assert (invalid.outcome, invalid.status, invalid.effects) == ("invalid", 400, [])
     assert (stranger.outcome, stranger.status) == ("unauthorized", 401)
     assert booked.body_sha256 != invalid.body_sha256
@@ -185,7 +185,7 @@ async def test_requests_in_flight_are_counted_with_those_whose_client_left(
     await asyncio.gather(*calls)
     assert (await control.send("GET", "in-flight", params={"quiet": "1"})).json == []
     told = (await control.send("GET", "limits")).json
-    assert (told["max_in_flight"], told["max_writes_in_flight_per_part"], told["in_flight"]) == (3, 3, 0)
+    assert (told["max_in_flight"], told["max_writes_in_flight_per_subject"], told["in_flight"]) == (3, 3, 0)
     assert [(v["rule"], v["request_seq"], v["measured"]) for v in told["violations"]] == [("concurrency", 3, 3)]
 
 
@@ -199,7 +199,7 @@ async def test_receipts_and_additions_of_one_part_overlap(sandbox: PartsBoxSandb
     await sandbox.gates["gate"].until_arrived(4)
     sandbox.gates["gate"].open()
     await answers
-    assert sandbox.limits.max_writes_in_flight_per_part == 2
+    assert sandbox.limits.max_writes_in_flight_per_subject == 2
 
 
 async def test_enforced_limits_answer_429_and_commit_nothing() -> None:
@@ -263,9 +263,9 @@ async def test_the_control_api_loads_a_fixture_and_gives_its_ids(
 async def test_a_colleague_can_write_through_the_control_api(
     sandbox: PartsBoxSandbox, vendor: Probe, control: Probe
 ) -> None:
-    told = (await control.post("stock", {"operation": "stock/move", "params": MOVE, "user": "anna"})).json
+    (told,) = (await control.post("write", {"operation": "stock/move", "params": MOVE, "user": "anna"})).json
     assert (told["user"], told["foreign"], told["request_seq"]) == ("anna", True, None)
-    seen = await control.post("stock", {"operation": "stock/remove", "params": {**MOVE, "stock/quantity": 10_000}})
+    seen = await control.post("write", {"operation": "stock/remove", "params": {**MOVE, "stock/quantity": 10_000}})
     assert (seen.status, seen.json["problem"]) == (409, "conflict")
     await vendor.post("stock/add", ADDITION)
     assert [effect.seq for effect in sandbox.journal.own_effects()] == [2]

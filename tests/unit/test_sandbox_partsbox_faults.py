@@ -9,9 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.sandbox.answers import retry_after_headers
+from tests.sandbox.faults import RETRY_AFTER_FORMS
 from tests.sandbox.partsbox import API_KEY, PartsBoxSandbox, id_for
-from tests.sandbox.partsbox.answers import retry_after_headers
-from tests.sandbox.partsbox.faults import KINDS, RETRY_AFTER_FORMS
+from tests.sandbox.partsbox.faults import KINDS
 from tests.sandbox.probe import Probe
 
 CATEGORY = "partsbox.status/category"

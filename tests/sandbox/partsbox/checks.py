@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tests.sandbox.partsbox.ids import is_id
@@ -35,12 +36,49 @@ def optional_identifier(params: Record, name: str) -> str | None:
     return identifier(params, name) if name in params else None
 
 
-def optional_text(params: Record, name: str) -> str | None:
-    """Read a string that may be absent."""
-    value = params.get(name)
-    if name in params and not isinstance(value, str):
+def identifiers(params: Record, name: str) -> list[str]:
+    """Read a required list of ids; one that is named twice counts once."""
+    ids = _required(params, name)
+    if not isinstance(ids, list) or not all(isinstance(one, str) and is_id(one) for one in ids):
+        raise RefusedError("invalid", f"{name} must be a list of 26-character ids")
+    return list(dict.fromkeys(ids))
+
+
+def text(params: Record, name: str) -> str:
+    """Read a required string."""
+    value = _required(params, name)
+    if not isinstance(value, str):
         raise RefusedError("invalid", f"{name} must be a string")
     return value
+
+
+def label(params: Record, name: str) -> str:
+    """Read the required name of something, which is not blank."""
+    value = text(params, name)
+    if not value.strip():
+        raise RefusedError("invalid", f"{name} must not be blank")
+    return value
+
+
+def texts(params: Record, name: str) -> list[str]:
+    """Read a required list of strings."""
+    value = _required(params, name)
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise RefusedError("invalid", f"{name} must be a list of strings")
+    return value
+
+
+def choice(params: Record, name: str, choices: Collection[str]) -> str:
+    """Read a required string that is one of a few."""
+    value = text(params, name)
+    if value not in choices:
+        raise RefusedError("invalid", f"{name} must be one of {', '.join(sorted(choices))}")
+    return value
+
+
+def optional_text(params: Record, name: str) -> str | None:
+    """Read a string that may be absent."""
+    return text(params, name) if name in params else None
 
 
 def integer(params: Record, name: str) -> int:
@@ -65,28 +103,45 @@ def quantity(params: Record, name: str = "stock/quantity") -> int:
 
 def price(params: Record) -> tuple[float | None, str | None]:
     """Read price and currency; a price makes the currency mandatory."""
-    amount, currency = price_fields(params)
-    if amount is not None and currency is None:
+    value, currency = price_fields(params)
+    if value is not None and currency is None:
         raise RefusedError("invalid", "stock/currency is required with stock/price")
-    return amount, currency
+    return value, currency
 
 
 def price_fields(params: Record) -> tuple[float | None, str | None]:
     """Read price and currency, each on its own."""
-    amount = params.get("stock/price")
-    if "stock/price" in params and not _is_amount(amount):
-        raise RefusedError("invalid", "stock/price must be a number, not negative")
-    currency = optional_text(params, "stock/currency")
-    if currency is not None and currency not in CURRENCIES:
-        raise RefusedError("invalid", "stock/currency is not a known currency")
-    return amount, currency
+    value = amount(params, "stock/price") if "stock/price" in params else None
+    currency = choice(params, "stock/currency", CURRENCIES) if "stock/currency" in params else None
+    return value, currency
 
 
 def optional_flag(params: Record, name: str) -> bool:
     """Read a boolean, false when absent."""
-    value = params.get(name, False)
+    return flag(params, name) if name in params else False
+
+
+def flag(params: Record, name: str) -> bool:
+    """Read a required boolean."""
+    value = _required(params, name)
     if not isinstance(value, bool):
         raise RefusedError("invalid", f"{name} must be a boolean")
+    return value
+
+
+def amount(params: Record, name: str) -> float:
+    """Read a required number that is not negative."""
+    value = _required(params, name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise RefusedError("invalid", f"{name} must be a number, not negative")
+    return value
+
+
+def count(params: Record, name: str) -> int:
+    """Read a whole number, zero or more."""
+    value = integer(params, name)
+    if value < 0:
+        raise RefusedError("invalid", f"{name} must not be negative")
     return value
 
 
@@ -98,20 +153,27 @@ def mapping(params: Record, name: str) -> Record:
     return value
 
 
-def fields(params: Record, noun: str, texts: tuple[str, ...], moments: tuple[str, ...]) -> Record | None:
+def mappings(params: Record, name: str) -> list[Record]:
+    """Read a required list of maps."""
+    value = _required(params, name)
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise RefusedError("invalid", f"{name} must be a list of maps")
+    return value
+
+
+def fields(params: Record, noun: str, texts: Iterable[str], moments: Iterable[str]) -> Record | None:
     """Read the optional map that describes a new lot or order; None when absent."""
-    if noun not in params:
-        return None
-    given = mapping(params, noun)
-    read: Record = {}
-    for name in texts:
-        if (text := optional_text(given, name)) is not None:
-            read[name] = text
-    for name in moments:
-        if name in given:
-            read[name] = integer(given, name)
-    if f"{noun}/tags" in given:
-        read[f"{noun}/tags"] = tags(given[f"{noun}/tags"])
+    return sent(mapping(params, noun), noun, texts, moments) if noun in params else None
+
+
+def sent(
+    params: Record, noun: str, texts: Iterable[str], moments: Iterable[str] = (), *, tagged: bool = True
+) -> Record:
+    """Read those fields of a noun that were sent; `texts` and `moments` are names without the namespace."""
+    read: Record = {name: text(params, name) for name in _namespaced(noun, texts) if name in params}
+    read |= {name: integer(params, name) for name in _namespaced(noun, moments) if name in params}
+    if tagged and f"{noun}/tags" in params:
+        read[f"{noun}/tags"] = tags(params[f"{noun}/tags"])
     return read
 
 
@@ -122,11 +184,11 @@ def tags(value: Any) -> list[str]:
     return value
 
 
+def _namespaced(noun: str, names: Iterable[str]) -> list[str]:
+    return [f"{noun}/{name}" for name in names]
+
+
 def _required(params: Record, name: str) -> Any:
     if name not in params:
         raise RefusedError("invalid", f"{name} is required")
     return params[name]
-
-
-def _is_amount(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tests.sandbox.partsbox.journal import Booking
 from tests.sandbox.partsbox.state import State
@@ -16,12 +17,39 @@ def verbatim(_leg: str, text: str | None) -> str | None:
     return text
 
 
+#: which items of a batch are carried out: position in, from 1, and whether it is
+BatchRule = Callable[[int], bool]
+
+#: the fields of records that people write to each other in, and where a client leaves its marker
+COMMENTS = ("/comments", "/notes")
+
+ItemT = TypeVar("ItemT")
+
+
+def every_one(_position: int) -> bool:
+    """Carry out the whole batch."""
+    return True
+
+
 @dataclass(frozen=True)
 class Caller:
-    """The user an operation is done for, and what happens to the comments sent."""
+    """The user an operation is done for, and what happens to the comments and the batches sent."""
 
     user: str
     store_comment: CommentRule = verbatim
+    takes: BatchRule = every_one
+
+    def stored(self, fields: Record) -> Record:
+        """Give the fields of a record as they are stored."""
+        kept = {
+            name: self.store_comment("entry", value) if name.endswith(COMMENTS) else value
+            for name, value in fields.items()
+        }
+        return {name: value for name, value in kept.items() if value is not None}
+
+    def portion(self, items: list[ItemT]) -> list[ItemT]:
+        """Give those items of a batch that are carried out."""
+        return [item for position, item in enumerate(items, 1) if self.takes(position)]
 
 
 @dataclass(frozen=True)
@@ -29,6 +57,8 @@ class Read:
     """An operation that changes nothing."""
 
     run: Callable[[State, Record], Answer]
+    #: asks for no key
+    public: bool = False
 
 
 @dataclass(frozen=True)

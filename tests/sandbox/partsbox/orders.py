@@ -23,19 +23,19 @@ class Receipt:
 
 def get(state: State, params: Record) -> Answer:
     """order/get: one order."""
-    return Answer(state.order(checks.identifier(params, "order/id")))
+    return Answer(dict(state.order(checks.identifier(params, "order/id"))))
 
 
 def get_all(state: State, _params: Record) -> Answer:
     """order/all: every order."""
-    return Answer(list(state.orders.values()))
+    return Answer([dict(order) for order in state.orders.values()])
 
 
 def get_entries(state: State, params: Record) -> Answer:
     """order/get-entries: the stock entries of an order, outstanding lines first."""
     order_id = checks.identifier(params, "order/id")
     state.order(order_id)
-    entries = state.order_entries[order_id]
+    entries = state.order_entries.get(order_id, [])
     shown = [entry for entry in entries if entry.status]
     if state.assumptions.receipts_in_order_entries:
         shown += [entry for entry in entries if not entry.status]

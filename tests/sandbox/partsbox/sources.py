@@ -34,17 +34,19 @@ def read_source(state: State, params: Record) -> Source:
     return Source(part_id, storage_id, lot_id)
 
 
-def summarize(entries: Iterable[StockEntry]) -> list[Record]:
-    """Sum stock on hand per part and storage, lots aggregated; empty places are left out."""
-    sources: dict[tuple[str, str], Record] = {}
+def summarize(entries: Iterable[StockEntry], *, by_lot: bool = False) -> list[Record]:
+    """Sum stock on hand per part and storage, and per lot when asked; empty places are left out."""
+    sources: dict[tuple[str, str, str | None], Record] = {}
     for entry in entries:
         if entry.status is not None or entry.storage_id is None:
             continue
+        lot_id = entry.lot_id if by_lot else None
         source = sources.setdefault(
-            (entry.part_id, entry.storage_id),
+            (entry.part_id, entry.storage_id, lot_id),
             {
                 "source/part-id": entry.part_id,
                 "source/storage-id": entry.storage_id,
+                **({"source/lot-id": lot_id} if lot_id else {}),
                 "source/quantity": 0,
                 "source/first-timestamp": entry.timestamp_ms,
                 "source/last-timestamp": entry.timestamp_ms,

@@ -1,11 +1,11 @@
 """Everything the vendor remembers, and the rules no operation may break (vendors.md 2.10 a, c, d, g)."""
 
 import random
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from tests.sandbox.clock import wall_clock_ms
 from tests.sandbox.partsbox.assumptions import Assumptions
 from tests.sandbox.partsbox.ids import new_id
 from tests.sandbox.partsbox.wire import Record, RefusedError
@@ -14,11 +14,6 @@ from tests.sandbox.partsbox.wire import Record, RefusedError
 API_KEY = "partsboxapi_sandbox0000"
 #: the name that key writes into stock/user
 API_USER = "relay"
-
-
-def wall_clock_ms() -> int:
-    """Read the time in UTC milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,20 +66,27 @@ class StockEntry:
 
 @dataclass
 class State:
-    """Parts, stock history, storages, lots and orders of one database."""
+    """Parts, stock history, storages, lots, orders, projects and builds of one database."""
 
     assumptions: Assumptions = field(default_factory=Assumptions)
-    clock_ms: Callable[[], int] = wall_clock_ms
-    #: added to the clock; negative plays a clock stepping back
-    clock_offset_ms: int = 0
+    #: reads the vendor's clock, UTC milliseconds
+    now_ms: Callable[[], int] = wall_clock_ms
     #: seeds the ids
     seed: int | None = None
     lot_control: bool = False
+    #: the setting of the database that makes a second part of the same name a conflict
+    unique_part_names: bool = False
     users: dict[str, ApiUser] = field(default_factory=lambda: {API_KEY: ApiUser(API_USER)})
     parts: dict[str, Record] = field(default_factory=dict)
     storages: dict[str, Record] = field(default_factory=dict)
     lots: dict[str, Record] = field(default_factory=dict)
     orders: dict[str, Record] = field(default_factory=dict)
+    projects: dict[str, Record] = field(default_factory=dict)
+    builds: dict[str, Record] = field(default_factory=dict)
+    #: the current entries of each project, by their ids
+    project_entries: dict[str, dict[str, Record]] = field(default_factory=lambda: defaultdict(dict))
+    #: the entries each build was made with
+    build_entries: dict[str, dict[str, Record]] = field(default_factory=dict)
     #: history per part, ascending by timestamp
     history: dict[str, list[StockEntry]] = field(default_factory=lambda: defaultdict(list))
     #: every entry that belongs to an order, by order
@@ -93,10 +95,6 @@ class State:
     def __post_init__(self) -> None:
         self._ids = random.Random(self.seed)
         self._balances: dict[str, dict[tuple[str, str | None], int]] = defaultdict(lambda: defaultdict(int))
-
-    def now_ms(self) -> int:
-        """Read the vendor's clock, which may be stepped."""
-        return self.clock_ms() + self.clock_offset_ms
 
     def new_id(self) -> str:
         """Draw an id that was not used before."""
@@ -117,6 +115,18 @@ class State:
     def order(self, order_id: str) -> Record:
         """Find an order; raises RefusedError."""
         return _found(self.orders, order_id, "Order")
+
+    def project(self, project_id: str) -> Record:
+        """Find a project, archived ones too; raises RefusedError."""
+        return _found(self.projects, project_id, "Project")
+
+    def project_entry(self, project_id: str, entry_id: str) -> Record:
+        """Find an entry of a project as it is now; raises RefusedError."""
+        return _found(self.project_entries.get(project_id, {}), entry_id, "Project entry")
+
+    def build(self, build_id: str) -> Record:
+        """Find a build; raises RefusedError."""
+        return _found(self.builds, build_id, "Build")
 
     def next_timestamp(self, part_id: str) -> int:
         """Give the time of the part's next entry: unique and ascending even when the clock is not."""
@@ -146,6 +156,14 @@ class State:
         if entry.order_id:
             self.order_entries[entry.order_id].remove(entry)
         self._count(entry, -entry.quantity)
+
+    def forget_part(self, part_id: str) -> None:
+        """Remove a part with its whole stock history, order lines included; what names it elsewhere stays."""
+        del self.parts[part_id]
+        for entry in self.history.pop(part_id, []):
+            if entry.order_id:
+                self.order_entries[entry.order_id].remove(entry)
+            self._count(entry, -entry.quantity)
 
     def entry_at(self, part_id: str, timestamp_ms: int) -> StockEntry:
         """Find an entry by its identity, part and timestamp; raises RefusedError."""

@@ -143,12 +143,7 @@ def update(state: State, params: Record, caller: Caller) -> tuple[Answer, Bookin
 
 def _read_order(params: Record) -> Record | None:
     texts = ("vendor-name", "number", "invoice-number", "po-number", "comments", "notes")
-    return checks.fields(
-        params,
-        "order",
-        texts=tuple(f"order/{name}" for name in texts),
-        moments=("order/created", "order/arriving"),
-    )
+    return checks.fields(params, "order", texts, moments=("created", "arriving"))
 
 
 def _require_order_link(order: Record | None, order_id: str | None, vendor_sku: str | None) -> None:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from tests.sandbox.commits import commit_with
+from tests.sandbox.faults import Fault
+from tests.sandbox.journal import RequestRecord
 from tests.sandbox.partsbox.catalog import OPERATIONS
-from tests.sandbox.partsbox.faults import BEFORE_COMMIT, Fault
-from tests.sandbox.partsbox.journal import MARKER, Journal, RequestRecord
-from tests.sandbox.partsbox.operations import Caller, CommentRule, Read, verbatim
+from tests.sandbox.partsbox.journal import MARKER, Journal
+from tests.sandbox.partsbox.operations import BatchRule, Caller, CommentRule, Read, every_one, verbatim
 from tests.sandbox.partsbox.state import State
 from tests.sandbox.partsbox.wire import Answer, Record, RefusedError
 
@@ -40,56 +42,35 @@ class Vendor:
         self, fault: Fault | None, operation: str, params: Record, user: str, request: RequestRecord
     ) -> Answer:
         """Do one operation for a request, with a fault of the commit stage; raises RefusedError."""
-        if fault is None:
-            return self.perform(operation, params, Caller(user), request=request)
-        if fault.kind == "second_writer":
-            return self._beside_second_writer(fault, operation, params, user, request)
-        answer = self.perform(operation, params, Caller(user, _comment_rule(fault)), request=request)
-        if fault.kind == "duplicate_commit":
-            try:
-                self.perform(operation, params, Caller(user), request=request)
-            except RefusedError:
-                request.faults.append("the second commit was refused")
-        return answer
+        caller = Caller(user, _comment_rule(fault), _batch_rule(fault))
 
-    def parts_written(self, operation: str, params: Record) -> set[str]:
-        """Name the parts whose history a request is about to change, as far as it tells."""
-        if isinstance(OPERATIONS.get(operation, Read(_nothing)), Read):
-            return set()
-        source = params.get("stock/source")
-        named = {params.get("stock/part-id"), source.get("source/part-id") if isinstance(source, dict) else None}
-        if operation == "order/receive":
-            given = params.get("stock-entries")
-            wanted = {e.get("stock/id") for e in given if isinstance(e, dict)} if isinstance(given, list) else None
-            lines = self.state.order_entries.get(str(params.get("order/id")), [])
-            named |= {line.part_id for line in lines if line.status and (wanted is None or line.stock_id in wanted)}
-        return {part_id for part_id in named if isinstance(part_id, str)}
+        def commit() -> Answer:
+            return self.perform(operation, params, caller, request=request)
 
-    def _beside_second_writer(
-        self, fault: Fault, operation: str, params: Record, user: str, request: RequestRecord
-    ) -> Answer:
-        """Let a colleague, who knows no markers, do the same just before or after."""
-        if fault.options["place"] == BEFORE_COMMIT:
-            self._colleague(fault, operation, params, request)
-            return self.perform(operation, params, Caller(user), request=request)
-        answer = self.perform(operation, params, Caller(user), request=request)
-        self._colleague(fault, operation, params, request)
-        return answer
+        def colleague(name: str) -> Answer:
+            """Do the same as someone who knows no markers."""
+            return self.perform(operation, _without_marker(params), Caller(name), foreign=True)
 
-    def _colleague(self, fault: Fault, operation: str, params: Record, request: RequestRecord) -> None:
-        try:
-            self.perform(operation, _without_marker(params), Caller(fault.options["user"]), foreign=True)
-        except RefusedError:
-            request.faults.append("the second writer was refused")
+        return commit_with(fault, commit, colleague, request)
 
 
-def _comment_rule(fault: Fault) -> CommentRule:
-    if fault.kind == "comment_stripped":
+def _comment_rule(fault: Fault | None) -> CommentRule:
+    if fault is not None and fault.kind == "comment_stripped":
         return lambda _leg, _text: None
-    if fault.kind == "marker_lost_on_one_leg":
+    if fault is not None and fault.kind == "marker_lost_on_one_leg":
         lost = fault.options["leg"]
         return lambda leg, text: _without_marker(text) if leg == lost else text
     return verbatim
+
+
+def _batch_rule(fault: Fault | None) -> BatchRule:
+    if fault is not None and fault.kind == "batch_cut":
+        kept = fault.options["kept"]
+        return lambda position: position <= kept
+    if fault is not None and fault.kind == "batch_gap":
+        left_out = fault.options["position"]
+        return lambda position: position != left_out
+    return every_one
 
 
 def _without_marker(value: Any) -> Any:
@@ -101,7 +82,3 @@ def _without_marker(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_marker(inner) for inner in value]
     return value
-
-
-def _nothing(_state: State, _params: Record) -> Answer:
-    return Answer()

@@ -7,6 +7,20 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from tests.sandbox.partsbox.assumptions import Assumptions
+from tests.sandbox.wire import RefusedError, Reply
+
+__all__ = [
+    "CATEGORY",
+    "MESSAGE",
+    "Answer",
+    "Record",
+    "RefusedError",
+    "Reply",
+    "accepted",
+    "encode",
+    "read_parameters",
+    "refused",
+]
 
 Record = dict[str, Any]
 
@@ -16,32 +30,20 @@ MESSAGE = "partsbox.status/message"
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-class RefusedError(Exception):
-    """The vendor says no; `problem` is a key of `Assumptions.statuses`."""
-
-    def __init__(self, problem: str, message: str) -> None:
-        super().__init__(message)
-        self.problem = problem
-
-
 @dataclass
 class Answer:
-    """What an operation gives back besides the status: `data`, and keys beside it."""
+    """What an operation gives back besides the status: `data`, and keys beside it, or an image instead of all."""
 
     data: Any = None
     beside: Record = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reply:
-    """An HTTP status and the JSON object that goes with it."""
-
-    status: int
-    body: Record
+    #: a PNG
+    image: bytes | None = None
 
 
 def accepted(answer: Answer, assumptions: Assumptions) -> Reply:
-    """Wrap a success; the order on the wire is category, message, the rest (vendors.md 2.1)."""
+    """Wrap a success; the order on the wire is category, message, the rest (vendors.md 2.1); an image comes bare."""
+    if answer.image is not None:
+        return Reply(200, answer.image, content_type="image/png")
     body: Record = {CATEGORY: assumptions.category_prefix + "ok", MESSAGE: "OK", **answer.beside}
     if answer.data is not None:
         body["data"] = answer.data
@@ -54,8 +56,10 @@ def refused(error: RefusedError, assumptions: Assumptions) -> Reply:
     return Reply(assumptions.status_of(error.problem), body)
 
 
-def encode(body: Record) -> bytes:
-    r"""Write JSON as the vendor does, with `\/` for every slash."""
+def encode(body: Record | bytes) -> bytes:
+    r"""Write JSON as the vendor does, with `\/` for every slash; an image is written as it is."""
+    if isinstance(body, bytes):
+        return body
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).replace("/", r"\/").encode()
 
 

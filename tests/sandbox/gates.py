@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tests.sandbox.partsbox.changes import Changes
+from tests.sandbox.changes import Changes
 
 
 @dataclass

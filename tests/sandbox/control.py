@@ -2,38 +2,38 @@
 
 import functools
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.sandbox.partsbox.limits import REPORTED_WINDOWS_SECONDS
-from tests.sandbox.partsbox.operations import Caller
-from tests.sandbox.partsbox.wire import RefusedError
+from tests.sandbox.limits import REPORTED_WINDOWS_SECONDS
+from tests.sandbox.wire import RefusedError
 
 if TYPE_CHECKING:
-    from tests.sandbox.partsbox.server import PartsBoxSandbox
+    from tests.sandbox.server import Sandbox
 
 CONTROL_PATH = "/_sandbox"
 
 #: how long a waiting call waits when it does not say
 DEFAULT_WAIT_SECONDS = 10.0
 
-Call = Callable[["PartsBoxSandbox", web.Request], Awaitable[Any]]
+Call = Callable[["Sandbox[Any]", web.Request], Awaitable[Any]]
 
 
-def control_routes(sandbox: "PartsBoxSandbox") -> list[web.RouteDef]:
-    """Give the routes of the control API for one sandbox."""
+def control_routes(sandbox: "Sandbox[Any]") -> list[web.RouteDef]:
+    """Give the routes of the control API for one sandbox, the vendor's own calls included."""
+    calls = {where: functools.partial(call, sandbox) for where, call in CALLS.items()} | sandbox.control_calls()
     return [
-        web.route(method, CONTROL_PATH + path, functools.partial(_answer, sandbox, call))
-        for (method, path), call in CALLS.items()
+        web.route(method, CONTROL_PATH + path, functools.partial(_answer, call))
+        for (method, path), call in calls.items()
     ]
 
 
-async def _answer(sandbox: "PartsBoxSandbox", call: Call, request: web.Request) -> web.Response:
+async def _answer(call: Callable[[web.Request], Awaitable[Any]], request: web.Request) -> web.Response:
     """Answer JSON: 400 for what a test got wrong, 409 for what the vendor refuses, 504 for a wait in vain."""
     try:
-        return web.json_response(await call(sandbox, request))
+        return web.json_response(await call(request))
     except RefusedError as error:
         return web.json_response({"error": str(error), "problem": error.problem}, status=409)
     except TimeoutError:
@@ -42,7 +42,7 @@ async def _answer(sandbox: "PartsBoxSandbox", call: Call, request: web.Request) 
         return web.json_response({"error": repr(error)}, status=400)
 
 
-async def _journal(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _journal(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """Both books; `?effects=N` or `?requests=N` waits for so many."""
     if effects := _number(request, "effects"):
         await sandbox.journal.until_effects(effects, _wait_seconds(request))
@@ -52,84 +52,87 @@ async def _journal(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
     return sandbox.journal.describe()
 
 
-async def _state(sandbox: "PartsBoxSandbox", _request: web.Request) -> Any:
-    state = sandbox.state
-    return {
-        "parts": list(state.parts.values()),
-        "storages": list(state.storages.values()),
-        "lots": list(state.lots.values()),
-        "orders": list(state.orders.values()),
-        "history": {part_id: [e.describe() for e in entries] for part_id, entries in state.history.items()},
-        "on_hand": [
-            {"part_id": part, "storage_id": storage, "lot_id": lot, "quantity": quantity}
-            for part, storage, lot, quantity in state.balances()
-        ],
-        "lot_control": state.lot_control,
-        "clock_offset_ms": state.clock_offset_ms,
-    }
+async def _state(sandbox: "Sandbox[Any]", _request: web.Request) -> Any:
+    return sandbox.describe_state()
 
 
-async def _limits(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _limits(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """The books of the limits; `?window=SECONDS`, repeatable, asks for other windows."""
     windows = tuple(float(window) for window in request.query.getall("window", []))
     return sandbox.limits.describe(windows or REPORTED_WINDOWS_SECONDS)
 
 
-async def _in_flight(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _in_flight(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """Requests in flight; `?quiet=1` waits until there is none."""
     if _number(request, "quiet"):
         await sandbox.until_quiet(_wait_seconds(request))
     return [exchange.describe() for exchange in sandbox.in_flight]
 
 
-async def _fixture(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
-    return sandbox.load.load(await request.json())
+async def _fixture(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
+    return sandbox.load_fixture(await request.json())
 
 
-async def _list_faults(sandbox: "PartsBoxSandbox", _request: web.Request) -> Any:
-    return [asdict(fault) for fault in sandbox.faults.switches]
+async def _list_faults(sandbox: "Sandbox[Any]", _request: web.Request) -> Any:
+    return [fault.describe() for fault in sandbox.faults.switches]
 
 
-async def _set_faults(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _set_faults(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """Set one switch (a map) or several (a list)."""
     given = await request.json()
-    return [asdict(sandbox.faults.add(**fault)) for fault in (given if isinstance(given, list) else [given])]
+    return [sandbox.faults.add(**fault).describe() for fault in (given if isinstance(given, list) else [given])]
 
 
-async def _clear_faults(sandbox: "PartsBoxSandbox", _request: web.Request) -> Any:
+async def _clear_faults(sandbox: "Sandbox[Any]", _request: web.Request) -> Any:
     sandbox.faults.clear()
     return []
 
 
-async def _stock(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
-    """Let someone else write: `{"operation": "stock/add", "params": {...}, "user": "colleague"}`."""
+async def _write(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
+    """Let someone else write: `{"operation": ..., "params": ..., "user": "colleague"}`; gives the effects."""
     given = await request.json()
-    caller = Caller(given.get("user", "colleague"))
-    sandbox.vendor.perform(given["operation"], given["params"], caller, foreign=True)
-    return sandbox.journal.effects[-1].describe()
+    known = len(sandbox.journal.effects)
+    sandbox.write_as(given.get("user", "colleague"), given["operation"], given["params"])
+    return [effect.describe() for effect in sandbox.journal.effects[known:]]
 
 
-async def _clock(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _clock(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """Step the vendor's clock: `{"offset_ms": -5000}` against the real one."""
-    sandbox.state.clock_offset_ms = int((await request.json())["offset_ms"])
-    return {"now_ms": sandbox.state.now_ms()}
+    sandbox.clock.offset_ms = int((await request.json())["offset_ms"])
+    return {"now_ms": sandbox.clock.now_ms()}
 
 
-async def _assume(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
-    """Change readings of the document: any field of Assumptions."""
-    assumptions = sandbox.state.assumptions
+async def _assume(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
+    """Change readings of the document: any field of the vendor's Assumptions; a map is merged."""
+    assumptions = sandbox.assumptions
+    known = asdict(assumptions)
     for name, value in (await request.json()).items():
-        if name not in asdict(assumptions):
+        if name not in known:
             raise ValueError(f"nothing is assumed about {name!r}")
-        setattr(assumptions, name, {**assumptions.statuses, **value} if name == "statuses" else value)
+        setattr(assumptions, name, {**known[name], **value} if isinstance(known[name], dict) else value)
     return asdict(assumptions)
 
 
-async def _gates(sandbox: "PartsBoxSandbox", _request: web.Request) -> Any:
+async def _set(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
+    """Change limits and latencies: fields of LimitRules, `read_latency_seconds` and `write_latency_seconds`."""
+    given = await request.json()
+    for name in ("read_latency_seconds", "write_latency_seconds"):
+        if name in given:
+            low, high = given.pop(name)
+            setattr(sandbox, name, (float(low), float(high)))
+    sandbox.limits.rules = replace(sandbox.limits.rules, **given)
+    return {
+        **asdict(sandbox.limits.rules),
+        "read_latency_seconds": sandbox.read_latency_seconds,
+        "write_latency_seconds": sandbox.write_latency_seconds,
+    }
+
+
+async def _gates(sandbox: "Sandbox[Any]", _request: web.Request) -> Any:
     return sandbox.gates.describe()
 
 
-async def _gate(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _gate(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """One gate; `?arrived=N` waits until so many requests came to it."""
     gate = sandbox.gates[request.match_info["name"]]
     if arrived := _number(request, "arrived"):
@@ -137,7 +140,7 @@ async def _gate(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
     return {"open": gate.is_open, "arrived": gate.arrived, "waiting": gate.waiting}
 
 
-async def _move_gate(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _move_gate(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """Open or close a gate: `{"open": true}`."""
     gate = sandbox.gates[request.match_info["name"]]
     if (await request.json())["open"]:
@@ -147,12 +150,12 @@ async def _move_gate(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
     return {"open": gate.is_open, "arrived": gate.arrived, "waiting": gate.waiting}
 
 
-async def _redirect_target(sandbox: "PartsBoxSandbox", request: web.Request) -> Any:
+async def _redirect_target(sandbox: "Sandbox[Any]", request: web.Request) -> Any:
     """Where a redirect leads; whoever comes here is in the journal as `redirect-target`, answered like a success."""
     record = sandbox.journal.arrived("redirect-target", request.method)
     record.outcome = "ok"
     sandbox.journal.finished(record)
-    return {"partsbox.status/category": "ok", "partsbox.status/message": "OK"}
+    return sandbox.redirect_body
 
 
 def _number(request: web.Request, name: str) -> int:
@@ -172,9 +175,10 @@ CALLS: dict[tuple[str, str], Call] = {
     ("GET", "/faults"): _list_faults,
     ("POST", "/faults"): _set_faults,
     ("DELETE", "/faults"): _clear_faults,
-    ("POST", "/stock"): _stock,
+    ("POST", "/write"): _write,
     ("POST", "/clock"): _clock,
     ("POST", "/assumptions"): _assume,
+    ("POST", "/settings"): _set,
     ("GET", "/gates"): _gates,
     ("GET", "/gates/{name}"): _gate,
     ("POST", "/gates/{name}"): _move_gate,

@@ -46,7 +46,7 @@ class Limits:
         self.arrivals: list[float] = []
         self.in_flight = 0
         self.max_in_flight = 0
-        self.max_writes_in_flight_per_part = 0
+        self.max_writes_in_flight_per_subject = 0
         self._writing: Counter[str] = Counter()
         self._clock = clock
         self._started = clock()
@@ -69,14 +69,18 @@ class Limits:
         """Count a request out: the server has done with it, whether or not the client waited."""
         self.in_flight -= 1
 
-    def write_began(self, part_id: str) -> None:
-        """Count a write on a part in."""
-        self._writing[part_id] += 1
-        self.max_writes_in_flight_per_part = max(self.max_writes_in_flight_per_part, self._writing[part_id])
+    def broken(self, rule: str, request_seq: int, measured: float) -> None:
+        """Note a request that broke a rule which the vendor itself checks."""
+        self.violations.append(Violation(rule, request_seq, self._clock() - self._started, measured))
 
-    def write_ended(self, part_id: str) -> None:
-        """Count a write on a part out."""
-        self._writing[part_id] -= 1
+    def write_began(self, subject: str) -> None:
+        """Count a write on a part, an assembly or the like in."""
+        self._writing[subject] += 1
+        self.max_writes_in_flight_per_subject = max(self.max_writes_in_flight_per_subject, self._writing[subject])
+
+    def write_ended(self, subject: str) -> None:
+        """Count a write on it out."""
+        self._writing[subject] -= 1
 
     def max_in_window(self, window_seconds: float) -> int:
         """Give the largest number of requests that arrived in any window of this length."""
@@ -108,7 +112,7 @@ class Limits:
             "worst_excess_requests": excess if math.isfinite(excess) else None,
             "in_flight": self.in_flight,
             "max_in_flight": self.max_in_flight,
-            "max_writes_in_flight_per_part": self.max_writes_in_flight_per_part,
+            "max_writes_in_flight_per_subject": self.max_writes_in_flight_per_subject,
             "violations": [asdict(violation) for violation in self.violations],
         }
 

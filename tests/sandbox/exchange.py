@@ -8,8 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.sandbox.partsbox.changes import Changes
-from tests.sandbox.partsbox.journal import RequestRecord
+from tests.sandbox.changes import Changes
+from tests.sandbox.faults import Drawn
+from tests.sandbox.journal import RequestRecord
 
 #: linger switched on with 0 seconds: closing sends RST instead of FIN
 LINGER_RESET = struct.pack("ii", 1, 0)
@@ -23,6 +24,8 @@ class Exchange:
     record: RequestRecord
     changes: Changes
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    #: what goes wrong with it, known once it is admitted
+    faults: Drawn = field(default_factory=Drawn)
 
     def ended_as(self, outcome: str) -> None:
         """Note what is done instead of a plain answer."""
@@ -53,6 +56,7 @@ class Exchange:
             "seq": self.record.seq,
             "operation": self.record.operation,
             "marker": self.record.marker,
+            "subjects": self.record.subjects,
             "arrived_ms": self.record.arrived_ms,
             "client_left": self.record.client_left,
             "faults": self.record.faults,

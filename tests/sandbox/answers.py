@@ -5,28 +5,34 @@ import email.utils
 import math
 import time
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.sandbox.partsbox.exchange import Exchange
-from tests.sandbox.partsbox.faults import Fault
-from tests.sandbox.partsbox.wire import CATEGORY, MESSAGE, Reply, encode
+from tests.sandbox.exchange import Exchange
+from tests.sandbox.faults import Fault
+from tests.sandbox.wire import JSON_TYPE, Reply
 
-JSON_TYPE = "application/json"
+if TYPE_CHECKING:
+    from tests.sandbox.server import Sandbox
 
 #: a wait no client should accept, about 32,000 years
 HUGE_SECONDS = 10**12
 
+#: answers one request; `reply` is what an undisturbed server would say, None means the connection is closed
+Answering = Callable[["Sandbox[Any]", Exchange, Fault, Reply], Awaitable[web.StreamResponse | None]]
 
-def plain(reply: Reply, headers: dict[str, str] | None = None) -> web.Response:
+
+def plain(sandbox: "Sandbox[Any]", reply: Reply) -> web.Response:
     """Answer as the vendor does."""
-    return web.Response(status=reply.status, body=encode(reply.body), content_type=JSON_TYPE, headers=headers)
+    body = sandbox.encode(reply.body)
+    return web.Response(status=reply.status, body=body, content_type=reply.content_type, headers=reply.headers)
 
 
-async def deliver(exchange: Exchange, fault: Fault, reply: Reply) -> web.StreamResponse:
-    """Answer as the fault wants; `reply` is what an undisturbed server would say."""
+async def deliver(sandbox: "Sandbox[Any]", exchange: Exchange, fault: Fault, reply: Reply) -> web.StreamResponse:
+    """Answer as the fault wants."""
     exchange.ended_as(fault.kind)
-    response = await ANSWERS[fault.kind](exchange, fault, reply)
+    response = await sandbox.answers[fault.kind](sandbox, exchange, fault, reply)
     if response is None:
         return web.Response()  # never sent: the connection is closed
     exchange.record.status = response.status
@@ -52,19 +58,19 @@ def retry_after_headers(form: str, seconds: float) -> dict[str, str]:
     return forms[form]
 
 
-async def _drop(exchange: Exchange, fault: Fault, _reply: Reply) -> None:
+async def _drop(_sandbox: "Sandbox[Any]", exchange: Exchange, fault: Fault, _reply: Reply) -> None:
     exchange.hang_up(reset=fault.options["reset"])
 
 
-async def _gone_already(_exchange: Exchange, _fault: Fault, _reply: Reply) -> None:
+async def _gone_already(_sandbox: "Sandbox[Any]", _exchange: Exchange, _fault: Fault, _reply: Reply) -> None:
     """Answer nothing: the server let go of the connection before the commit."""
 
 
-async def _hang(exchange: Exchange, _fault: Fault, _reply: Reply) -> None:
+async def _hang(_sandbox: "Sandbox[Any]", exchange: Exchange, _fault: Fault, _reply: Reply) -> None:
     await exchange.left.wait()
 
 
-async def _status(_exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
+async def _status(sandbox: "Sandbox[Any]", _exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
     status = fault.options["status"]
     headers = retry_after_headers(fault.options["retry_after"], fault.options["retry_after_seconds"])
     if fault.options["body"] == "html":
@@ -72,13 +78,13 @@ async def _status(_exchange: Exchange, fault: Fault, _reply: Reply) -> web.Respo
         return web.Response(status=status, text=page, content_type="text/html", headers=headers)
     if fault.options["body"] == "empty":
         return web.Response(status=status, headers=headers)
-    return plain(Reply(status, {CATEGORY: "error", MESSAGE: f"Fault with status {status}"}), headers)
+    return plain(sandbox, Reply(status, sandbox.error_body(status, f"Fault with status {status}"), headers))
 
 
-async def _truncated(exchange: Exchange, _fault: Fault, reply: Reply) -> web.StreamResponse:
-    body = encode(reply.body)
+async def _truncated(sandbox: "Sandbox[Any]", exchange: Exchange, _fault: Fault, reply: Reply) -> web.StreamResponse:
+    body = sandbox.encode(reply.body)
     response = web.StreamResponse(status=reply.status)
-    response.content_type = JSON_TYPE
+    response.content_type = reply.content_type
     response.content_length = len(body)
     with contextlib.suppress(ConnectionError):
         await response.prepare(exchange.request)
@@ -87,31 +93,22 @@ async def _truncated(exchange: Exchange, _fault: Fault, reply: Reply) -> web.Str
     return response
 
 
-async def _error_category(_exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
-    return plain(Reply(200, {CATEGORY: fault.options["category"], MESSAGE: "Fault with an error category"}))
-
-
-async def _missing_category(_exchange: Exchange, _fault: Fault, reply: Reply) -> web.Response:
-    return plain(Reply(200, {name: value for name, value in reply.body.items() if name != CATEGORY}))
-
-
-async def _garbage(_exchange: Exchange, _fault: Fault, _reply: Reply) -> web.Response:
+async def _garbage(_sandbox: "Sandbox[Any]", _exchange: Exchange, _fault: Fault, _reply: Reply) -> web.Response:
     return web.Response(body=b"<html>It works!</html>", content_type=JSON_TYPE)
 
 
-async def _redirect(_exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
+async def _redirect(_sandbox: "Sandbox[Any]", _exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
     return web.Response(status=fault.options["status"], headers={"Location": fault.options["location"]})
 
 
-ANSWERS: dict[str, Callable[[Exchange, Fault, Reply], Awaitable[web.StreamResponse | None]]] = {
+#: the outcomes of faults.KINDS
+ANSWERS: dict[str, Answering] = {
     "accept_then_drop": _drop,
     "drop_before": _drop,
     "late_commit": _gone_already,
     "hang": _hang,
     "status": _status,
     "truncated": _truncated,
-    "error_category": _error_category,
-    "missing_category": _missing_category,
     "garbage": _garbage,
     "redirect": _redirect,
 }
