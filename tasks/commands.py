@@ -20,6 +20,10 @@ MIN_TIMESTAMP_MS: Final = 946_684_800_000
 MAX_TIMESTAMP_MS: Final = 4_102_444_800_000
 #: The vendor documents no length; a comment is for people, with room left for the marker.
 MAX_COMMENT: Final = 1_000
+#: The same for text of several pages.
+MAX_LONG_TEXT: Final = 20_000
+#: For what is shown on one line: a name, a footprint.
+MAX_LINE: Final = 200
 
 #: A binary float keeps every decimal number of so many digits; a JSON number with more was already changed.
 _FLOAT_DIGITS: Final = 15
@@ -42,6 +46,12 @@ def _plain_text(text: str) -> str:
         raise ValueError("contains control characters; send plain text")
     if markers_in(text):
         raise ValueError("contains a [cmd:…] marker, which is reserved; leave it out")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if text != text.strip() or len(text.splitlines()) > 1:
+        raise ValueError("begins or ends with a blank, or has several lines; send one trimmed line")
     return text
 
 
@@ -71,8 +81,25 @@ SignedQuantity = Annotated[int, Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY)]
 TimestampMs = Annotated[int, AfterValidator(_utc_milliseconds)]
 PlainText = Annotated[str, StringConstraints(max_length=MAX_COMMENT), AfterValidator(_plain_text)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain_text)]
+#: Markdown where the vendor shows it as such.
+LongText = Annotated[str, StringConstraints(max_length=MAX_LONG_TEXT), AfterValidator(_plain_text)]
+#: Text on one line, exactly as the vendor keeps it; empty to clear it.
+Line = Annotated[str, StringConstraints(max_length=MAX_LINE), AfterValidator(_plain_text), AfterValidator(_one_line)]
+#: What a record is found by again: never empty, and nothing at its ends that a vendor may cut off.
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_LINE), AfterValidator(_plain_text), AfterValidator(_one_line)
+]
+#: A custom field of PartsBox; both lengths are from its document.
+CustomKey = Annotated[
+    str, StringConstraints(min_length=1, max_length=256), AfterValidator(_plain_text), AfterValidator(_one_line)
+]
+CustomValue = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_plain_text)]
 Price = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=8), BeforeValidator(_exact)]
 Tag = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+#: All tags of a record; none to clear them.
+Tags = Annotated[tuple[Tag, ...], Field(max_length=100)]
+#: A share in percent; four decimal places are one piece in a million.
+Percentage = Annotated[Decimal, Field(ge=0, le=100, decimal_places=4), BeforeValidator(_exact)]
 #: Who saw the event: a station, a webhook source, an API client.
 Source = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
 

@@ -8,9 +8,13 @@ class Effect(StrEnum):
 
     #: An absolute value: compare, then send again.
     SET = "set"
-    #: Limited by the vendor's own state (an order line that is still open): read the state, then send again.
+    #: The whole record, created or replaced: compare, then send again.
+    UPSERT = "upsert"
+    #: A new record at each send: found again by its marker or name, and looked for before it is sent again.
+    CREATE = "create"
+    #: Limited by the vendor's own state (a line that is still open, a record still there): read it, then send again.
     GUARDED = "guarded"
     #: Adds to what is there: never sent again before a look-up that proves it absent after the settle time.
     RELATIVE = "relative"
-    #: Writes nothing itself: reads, and admits one child command per line.
+    #: Writes nothing itself: reads, and admits other commands.
     EXPAND = "expand"

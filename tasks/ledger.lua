@@ -8,6 +8,7 @@ local function store(c)
     'lanes', cjson.encode(c.lanes), 'digest', c.digest, 'state', 'waiting', 'reason', '',
     'accepted_ms', ms(now), 'updated_ms', ms(now), 'attempts', 0, 'waits', 0, 'looks', 0, 'crashes', 0)
   if present(c.parent) then redis.call('HSET', cmd(c.key), 'parent', c.parent) end
+  if c.family then redis.call('HSET', cmd(c.key), 'family', 1) end
   redis.call('HINCRBY', prefix .. 'counts', 'waiting', 1)
   announce(c.key, c.kind, 'accepted', '')
 end
@@ -49,6 +50,10 @@ function step.claim()
   local key = args.key
   if not known_at_all(key) then return {verdict = 'unknown'} end
   local leased = number(key, 'lease_ms')
+  if leased > now and get(key, 'owner') == args.owner then
+    -- the answer to this very claim was lost, and its owner asks again
+    return {verdict = get(key, 'state') == 'in_doubt' and 'in_doubt' or 'fresh', record = record(key)}
+  end
   if leased > now then return {verdict = 'held_by_other'} end
   if not sound(key) then return {verdict = 'damaged'} end
   local state = get(key, 'state')
@@ -95,7 +100,7 @@ function step.intent()
   local key = args.key
   if not owned(key, {sending = 1}) then return refused(key) end
   if number(key, 'lease_ms') <= now then return refused(key) end
-  redis.call('HSET', cmd(key), 'intent_ms', ms(now), 'open_until_ms', ms(now + args.request_ms), 'image', args.image)
+  redis.call('HSET', cmd(key), 'intent_ms', ms(now), 'open_ms', args.request_ms, 'image', args.image)
   redis.call('HINCRBY', cmd(key), 'attempts', 1)
   return {attempts = number(key, 'attempts')}
 end
@@ -189,7 +194,18 @@ function step.hand_back()
   return {state = get(key, 'state')}
 end
 
--- {key, owner, commands, evidence}: the parent's children take its place in its lanes and theirs, in one step
+-- Count what was closed before its parent was expanded.
+local function count_closed(parent, children)
+  for _, name in ipairs(children) do
+    local applied = get(parent, 'closed:' .. key_of(name))
+    if applied then redis.call('HINCRBY', cmd(parent), 'done', 1) end
+    if applied == '0' then redis.call('HINCRBY', cmd(parent), 'failed', 1) end
+  end
+end
+
+-- {key, owner, commands, foreign, evidence, retention_seconds}: the parent's children take its place in its lanes and
+-- theirs, in one step.
+-- `foreign`: those that other vendors have admitted, as "vendor:key".
 function step.expand()
   local key = args.key
   if not owned(key, {sending = 1}) then return refused(key) end
@@ -209,22 +225,41 @@ function step.expand()
       else enter_behind(lane, c.key, place) end
     end
   end
-  redis.call('HSET', cmd(key), 'total', #children, 'done', 0, 'failed', 0, 'children', cjson.encode(children))
+  local own = #children
+  for _, child in ipairs(args.foreign) do children[#children + 1] = child end
+  redis.call('HSET', cmd(key), 'total', #children, 'children', cjson.encode(children))
   release(key)
-  move(key, 'waiting', '0/' .. #children .. ' lines done')
+  move(key, 'waiting', '0/' .. #children .. ' done')
   leave_lanes(key)
   redis.call('HSET', cmd(key), 'lanes', '[]')
   keep_evidence(key, args.evidence)
-  for _, child in ipairs(children) do
-    if take_place(child) == 0 then make_ready(child, '') end
+  for i = 1, own do
+    if take_place(children[i]) == 0 then make_ready(children[i], '') end
   end
+  count_closed(key, args.foreign)
+  count_children(key)
   return {children = children}
+end
+
+-- {key, child, applied, retention_seconds}: another vendor's child of this parent is closed for good
+function step.child_closed()
+  close_child_of(args.key, args.child, args.applied)
+  return {state = get(args.key, 'state') or 'unknown'}
+end
+
+-- {key, owner}: the children of a parent are about to be admitted at other vendors; from now on it can't be cancelled
+function step.announce_children()
+  local key = args.key
+  if not owned(key, {sending = 1}) or number(key, 'lease_ms') <= now then return refused(key) end
+  redis.call('HSET', cmd(key), 'family', 1)
+  return {state = 'sending'}
 end
 
 -- {key, by, retention_seconds}: only what no worker has begun
 function step.cancel()
   local key = args.key
   if not get(key, 'state') or not sound(key) or number(key, 'total') > 0 then return refused(key) end
+  if get(key, 'family') then return {error = 'refused', state = 'expanding: its children are at other vendors'} end
   if not move(key, 'cancelled', 'cancelled by ' .. args.by) then return refused(key) end
   leave_lanes(key)
   retire(key)
@@ -300,10 +335,11 @@ local function next_due(indexes)
   return soonest and math.max(soonest - now, 0) or -1
 end
 
--- {limit, stale_ms, max_crashes, paused}: time passes. Due, lost and forgotten commands move on; while the vendor is
+-- {limit, stale_ms, max_crashes, paused}: time passes. `closed` in the answer counts what other vendors' parents are to
+-- be told. Due, lost and forgotten commands move on; while the vendor is
 -- paused only ended leases are recovered, since nothing that came back could be sent.
 function step.promote()
-  local answer = {promoted = 0, recovered = 0, hinted = 0, republished = 0}
+  local answer = {promoted = 0, recovered = 0, hinted = 0, republished = 0, closed = redis.call('LLEN', prefix .. 'closed')}
   for _, key in ipairs(due('sending', args.limit)) do
     if sound(key, {sending = 1, in_doubt = 1}) then
       recover(key)

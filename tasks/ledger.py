@@ -16,6 +16,7 @@ from tasks.errors import DamagedRecordError, LeaseLostError, TransitionRefusedEr
 from tasks.records import (
     Admission,
     Claim,
+    Closing,
     CommandRecord,
     DamagedRecord,
     NewCommand,
@@ -24,6 +25,7 @@ from tasks.records import (
     Verdict,
     lane_names,
 )
+from tasks.script_calls import ScriptCalls
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping, Sequence
@@ -107,16 +109,16 @@ class Ledger:
         self._prefix = prefix_of(vendor)
         self._queue = queue_of(vendor)
         self._template = hint_template(self._queue)
-        self._script = redis.register_script(_source())
+        self._calls = ScriptCalls(redis, redis.register_script(_source()), [self._prefix])
         self._retention_seconds = max(1, int(retention_days * _DAY_SECONDS))
         self._max_crashes = max_crashes
-        #: How long a request may stay open after its intent: a lost worker's settle time begins only then.
+        #: How long a request may stay open: a lost worker's settle time begins only so long after its lease.
         self._request_ms = int(request_seconds * 1000)
         self._stale_ms = int(stale_hint_seconds * 1000)
 
     async def _step(self, name: str, **arguments: Any) -> Any:
         text = _json(arguments).encode(errors="replace")
-        found = json.loads(await self._script(keys=[self._prefix], args=[name, self._queue, self._template, text]))
+        found = json.loads(await self._calls.run([name, self._queue, self._template, text]))
         for one in found["damaged"]:
             self._report(**one)
         answer = found["answer"]
@@ -252,22 +254,55 @@ class Ledger:
         """Give up the lease of a command that was not sent, or of a look-up, for another worker."""
         await self._step("hand_back", key=key, owner=owner)
 
+    async def announce_children(self, key: str, owner: str) -> None:
+        """Note that children are about to be admitted at other vendors: the parent can't be cancelled any more."""
+        await self._step("announce_children", key=key, owner=owner)
+
     async def expand(
-        self, key: str, owner: str, children: Sequence[NewCommand], *, evidence: dict[str, Any] | None = None
+        self,
+        key: str,
+        owner: str,
+        children: Sequence[NewCommand],
+        *,
+        foreign: Sequence[str] = (),
+        evidence: dict[str, Any] | None = None,
     ) -> None:
         """Admit the parent's children in its place, all or none; the parent ends with the last of them.
 
+        `foreign` names children that other vendors' ledgers have admitted already, as `vendor:key`.
         Raises ValueError without children or with a key twice: such a parent would never end.
         """
-        if not children or len({child.key for child in children}) < len(children):
-            raise ValueError(f"{key}: {len(children)} children, which must be at least one and have distinct keys")
+        names = [*(child.key for child in children), *foreign]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"{key}: {len(names)} children, which must be at least one and have distinct keys")
         await self._step(
             "expand",
             key=key,
             owner=owner,
             commands=[asdict(child) for child in children],
+            foreign=list(foreign),
             evidence=_maybe_json(evidence),
+            retention_seconds=self._retention_seconds,
         )
+
+    async def closings(self, limit: int = 200) -> tuple[Closing, ...]:
+        """List this vendor's ended children of other vendors' parents that have not been told yet, oldest first."""
+        texts = cast("list[str]", await self._redis.lrange(self._prefix + "closed", 0, limit - 1))
+        return tuple(Closing.from_json(text) for text in texts)
+
+    async def close_child(self, closing: Closing) -> None:
+        """Tell a parent here that a child of another vendor has ended for good; twice is once."""
+        await self._step(
+            "child_closed",
+            key=closing.parent,
+            child=closing.child,
+            applied=closing.applied,
+            retention_seconds=self._retention_seconds,
+        )
+
+    async def forget_closing(self, closing: Closing) -> None:
+        """Note that the parent knows."""
+        await self._redis.lrem(self._prefix + "closed", 1, closing.text)
 
     async def promote(self, limit: int = 200, *, paused: bool = False) -> Promotion:
         """Move on what is due, recover ended leases and publish lost hints again; any worker may call it."""
@@ -330,6 +365,10 @@ class Ledger:
         return await _unless_other_type(
             cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._prefix + "cmd:" + key))
         )
+
+    async def knows(self, key: str) -> bool:
+        """Tell whether there is a command of this key, readable or not."""
+        return bool(await self._redis.exists(self._prefix + "cmd:" + key))
 
     async def find(self, key: str) -> CommandRecord | None:
         """Read what is known of a command; raises DamagedRecordError where that cannot be read."""

@@ -14,6 +14,7 @@
 --   delayed         ZSET   key -> when it is due (ms)
 --   doubt           ZSET   key -> when to look next (ms)
 --   dead            ZSET   key -> when it was rejected or held (ms)
+--   closed          LIST   children of another vendor's parents that ended for good, until their parents know; JSON
 --   damaged:<key>   any    what stood where the command's hash or evidence belongs
 --   counts          HASH   state -> how many
 --   places          STRING counter of the places in the lanes
@@ -282,38 +283,75 @@ local function keep_evidence(key, entry)
 end
 
 local function retire(key)
-  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'open_until_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
+  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'open_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
   redis.call('EXPIRE', cmd(key), args.retention_seconds)
   for _, kind in ipairs({'evidence:', 'damaged:'}) do
     redis.call('EXPIRE', prefix .. kind .. key, args.retention_seconds)
   end
 end
 
--- A child is closed for good: when it was the last, so is its parent.
-local function close_child(key, applied)
-  local parent = get(key, 'parent')
-  if not present(parent) or FINAL[get(parent, 'state') or ''] or not sound(parent) then return end
-  local done = redis.call('HINCRBY', cmd(parent), 'done', 1)
-  if not applied then redis.call('HINCRBY', cmd(parent), 'failed', 1) end
-  local total, failed = number(parent, 'total'), number(parent, 'failed')
+local close_child
+
+-- A child is named by its key, another vendor's as "vendor:key".
+local function key_of(name) return string.match(name, '[^:]*$') end
+
+-- Count a parent's children that are closed for good; the last one ends it. Before it is expanded nothing is to be said.
+local function count_children(parent)
+  local done, total, failed = number(parent, 'done'), number(parent, 'total'), number(parent, 'failed')
+  if get(parent, 'state') ~= 'waiting' or total == 0 then return end
   if done < total then
-    local progress = done .. '/' .. total .. ' lines done'
+    local progress = done .. '/' .. total .. ' done'
     redis.call('HSET', cmd(parent), 'reason', progress, 'updated_ms', ms(now))
     announce(parent, get(parent, 'kind'), 'waiting', progress)
     return
   end
   if failed == 0 then
-    move(parent, 'applied', total .. '/' .. total .. ' lines applied')
+    move(parent, 'applied', total .. '/' .. total .. ' applied')
   else
-    move(parent, 'rejected', (total - failed) .. '/' .. total .. ' lines applied, the rest discarded or cancelled')
+    move(parent, 'rejected', (total - failed) .. '/' .. total .. ' applied, the rest discarded or cancelled')
   end
   retire(parent)
+  close_child(parent, failed == 0)
+end
+
+-- Whether an expanded parent became this child: one that a lost worker admitted for it may be another one's.
+local function is_child(parent, child)
+  local readable, names = pcall(cjson.decode, get(parent, 'children') or '')
+  if not readable or type(names) ~= 'table' then return true end
+  for _, name in ipairs(names) do
+    if key_of(name) == child then return true end
+  end
+  return false
+end
+
+-- Once for each child, however often it is told. A dead letter notes it too: it may be replayed.
+local function close_child_of(parent, child, applied)
+  if not known_at_all(parent) then return end
+  if FINAL[get(parent, 'state') or ''] and not stands_in('dead', parent) then return end
+  if not sound(parent) or (number(parent, 'total') > 0 and not is_child(parent, child)) then return end
+  if redis.call('HSETNX', cmd(parent), 'closed:' .. child, applied and 1 or 0) == 0 then return end
+  if number(parent, 'total') == 0 then return end
+  redis.call('HINCRBY', cmd(parent), 'done', 1)
+  if not applied then redis.call('HINCRBY', cmd(parent), 'failed', 1) end
+  count_children(parent)
+end
+
+-- A child is closed for good: when it was the last, so is its parent. Another vendor's parent, "vendor:key", is told by
+-- a worker: its keys may be on another server.
+function close_child(key, applied)
+  local parent = get(key, 'parent')
+  if not present(parent) then return end
+  if string.find(parent, ':', 1, true) then
+    redis.call('RPUSH', prefix .. 'closed', cjson.encode({parent = parent, child = key, applied = applied}))
+  else
+    close_child_of(parent, key, applied)
+  end
 end
 
 -- A lease ended without a settlement: its worker is gone or frozen. Returns the state it leaves the command in.
 local function recover(key)
   local crashes = redis.call('HINCRBY', cmd(key), 'crashes', 1)
-  local state = get(key, 'state')
+  local state, lease_ended = get(key, 'state'), number(key, 'lease_ms')
   drop_lease(key)
   local in_doubt = state == 'in_doubt' or present(get(key, 'intent_ms'))
   if crashes >= args.max_crashes then
@@ -321,8 +359,9 @@ local function recover(key)
     redis.call('ZREM', prefix .. 'doubt', key)
     redis.call('ZADD', prefix .. 'dead', ms(now), key)
   elseif in_doubt then
-    -- the lost worker may hold its request open for its whole timeout: only then does the settle time begin
-    local closed = math.max(now, number(key, 'open_until_ms'))
+    -- until its lease ended the lost worker may have begun a request, which it then holds open for its whole timeout:
+    -- only then does the settle time begin
+    local closed = math.max(now, lease_ended + number(key, 'open_ms'))
     if not present(get(key, 'doubt_ms')) then redis.call('HSET', cmd(key), 'doubt_ms', ms(closed)) end
     move(key, 'in_doubt', 'its worker was lost after the intent to send')
     redis.call('HSET', cmd(key), 'doubted', 1, 'due_ms', ms(now))

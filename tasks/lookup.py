@@ -17,7 +17,7 @@ from tasks.identity import markers_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tasks.ports import StockEntry
+    from tasks.ports import Found, StockEntry
 
 
 class Image(BaseModel):
@@ -29,8 +29,12 @@ class Image(BaseModel):
     timestamps: frozenset[int] = frozenset()
     #: Pieces still open on the order line.
     line_open: int | None = None
-    #: The entry that a correction changes: its fields then.
-    entry: dict[str, Any] | None = None
+    #: The vendor's id of the record that is changed, where the command names it otherwise.
+    record_id: str | None = None
+    #: The fields that the command changes, as they were.
+    fields: dict[str, Any] | None = None
+    #: Every record of the same name.
+    record_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +59,36 @@ class Why(StrEnum):
     """Why a look-up cannot decide."""
 
     PARTIAL = "the marker is there in part only"
-    DOUBLE = "the marker is there more than once"
+    DOUBLE = "it is there more than once"
     MISPLACED = "the marker is on an entry that is not ours"
     UNMARKED = "an entry like ours appeared without a marker"
     CHANGED = "someone else changed the record meanwhile"
     UNREADABLE = "the vendor refused to show the record"
+    AMBIGUOUS = "several records answer to the name"
+    IGNORED = "the record is as it was"
+    #: What is missing may be sent, unless the vendor refuses it.
+    INCOMPLETE = "only a part of it is there"
+
+
+class Proof(StrEnum):
+    """By what a command is known to have landed."""
+
+    #: Our key was read back inside the vendor's data.
+    MARKER = "marker"
+    #: What was read back is what was wanted: by us or anyone, the state is equal.
+    STATE = "state"
+    #: The vendor's confirmation; nothing was read back.
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
     """The write is there; `entries` prove it."""
 
-    entries: tuple[StockEntry, ...]
+    entries: tuple[Found, ...]
+    proof: Proof = Proof.MARKER
+    #: It may have been like this before: then the send can still arrive, behind a later one.
+    maybe_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +101,7 @@ class Undecidable:
     """A person must look; nothing may be sent."""
 
     why: Why
-    entries: tuple[StockEntry, ...] = ()
+    entries: tuple[Found, ...] = ()
 
 
 Finding = Landed | Absent | Undecidable

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, Self
 
 from pydantic import Field, model_validator
 
@@ -11,12 +12,24 @@ from tasks.effects import Effect
 from tasks.errors import RejectedError
 from tasks.identity import IDENTITY
 from tasks.lookup import Absent, Finding, Image, Leg, Undecidable, Why, judge
-from tasks.stock import NewLot
-from tasks.task import Before, Target
+from tasks.stock import NewLot, StockPort
+from tasks.task import Before, Expansion, Target, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tasks.errors import Exchange
     from tasks.ports import Order, Sending, StockEntry
+
+
+class OrderPort(StockPort, Protocol):
+    """Purchase orders of a vendor. Errors as for stock, which its lines become."""
+
+    async def order(self, order_id: str) -> Order:
+        """Read an order and its open lines."""
+
+    async def receive_line(self, command: ReceiveLine, sending: Sending) -> Exchange:
+        """Send one order/receive that names exactly one line, with the command's marker in its comment."""
 
 
 class LineToReceive(Model):
@@ -94,7 +107,7 @@ def _open_line(order: Order, stock_id: str, quantity: int) -> StockEntry:
 class OrderReceipt:
     """Expands order.receive: one order.receive_line for each line that is open now."""
 
-    async def children(self, command: ReceiveOrder, target: Target) -> tuple[Command, ...]:
+    async def children(self, command: ReceiveOrder, target: Target[OrderPort]) -> tuple[Command, ...]:
         order = await target.port.order(command.order_id)
         _must_be_ordered(order)
         if command.lines is None:
@@ -121,10 +134,10 @@ class OrderReceipt:
 class LineReceipt:
     """Applies order.receive_line: limited by the line's open quantity, proved by its marker on the part."""
 
-    async def before(self, command: ReceiveLine, target: Target) -> Before:
+    async def before(self, command: ReceiveLine, target: Target[OrderPort]) -> Before:
         entries = await target.port.stock_entries(command.part_id)
         image = Image(timestamps=frozenset(entry.timestamp_ms for entry in entries))
-        finding = self._judge(entries, command, target, image)
+        finding = self._judge(entries, command, replace(target, image=image))
         if not isinstance(finding, Absent):
             return Before(image, finding)
         order = await target.port.order(command.order_id)
@@ -132,24 +145,28 @@ class LineReceipt:
         line = _open_line(order, command.stock_id, command.quantity)
         return Before(image.model_copy(update={"line_open": line.quantity}))
 
-    async def send(self, command: ReceiveLine, target: Target, sending: Sending) -> Exchange:
+    async def send(self, command: ReceiveLine, target: Target[OrderPort], sending: Sending) -> Exchange:
         return await target.port.receive_line(command, sending)
 
-    async def proof(self, command: ReceiveLine, target: Target, image: Image) -> Finding:
+    async def proof(self, command: ReceiveLine, target: Target[OrderPort]) -> Finding:
         entries = await target.port.stock_entries(command.part_id)
-        return self._judge(entries, command, target, image)
+        return self._judge(entries, command, target)
 
-    async def look(self, command: ReceiveLine, target: Target, image: Image) -> Finding:
-        finding = await self.proof(command, target, image)
+    async def look(self, command: ReceiveLine, target: Target[OrderPort]) -> Finding:
+        finding = await self.proof(command, target)
         if not isinstance(finding, Absent):
             return finding
         order = await target.port.order(command.order_id)
         line = next((line for line in order.open_lines if line.stock_id == command.stock_id), None)
         # nothing carries our marker: absent only if the line is still as it was before we sent
-        if order.status in (None, "ordered") and line is not None and line.quantity == image.line_open:
+        if order.status in (None, "ordered") and line is not None and line.quantity == target.image.line_open:
             return Absent()
         return Undecidable(Why.CHANGED)
 
     @staticmethod
-    def _judge(entries: tuple[StockEntry, ...], command: ReceiveLine, target: Target, image: Image) -> Finding:
-        return judge(entries, target.key, (Leg(command.storage_id, command.quantity),), image, target.user)
+    def _judge(entries: tuple[StockEntry, ...], command: ReceiveLine, target: Target[OrderPort]) -> Finding:
+        return judge(entries, target.key, (Leg(command.storage_id, command.quantity),), target.image, target.user)
+
+
+TASKS: Final[Mapping[type[Command], Task[Any]]] = {ReceiveLine: LineReceipt()}
+EXPANSIONS: Final[Mapping[type[Command], Expansion[Any]]] = {ReceiveOrder: OrderReceipt()}

@@ -1,16 +1,40 @@
-"""What the tasks need of a vendor: ports that an adapter implements, and the plain records they speak in."""
+"""What the tasks and the vendors speak in: plain records of what is there, and the sender's side of a write.
+
+What a task asks of a vendor is a port, declared beside the task (`tasks.stock.StockPort`); an adapter implements it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from tasks.errors import Exchange
-    from tasks.orders import ReceiveLine
-    from tasks.stock import AddStock, CorrectStock, MoveStock, RemoveStock
+
+class Found(Protocol):
+    """Something read at a vendor that proves, or disproves, that a command landed."""
+
+    def identity(self) -> dict[str, Any]:
+        """Give what names it there, for the receipt; JSON."""
+
+    def shown(self) -> dict[str, Any]:
+        """Give what identifies and proves it, for the evidence; JSON without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A vendor's record as far as a command is about it: its noun, its id there, and those fields as JSON values."""
+
+    noun: str
+    record_id: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def identity(self) -> dict[str, Any]:
+        return {f"{self.noun}_id": self.record_id}
+
+    def shown(self) -> dict[str, Any]:
+        return {**self.identity(), **self.fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +56,18 @@ class StockEntry:
     order_id: str | None = None
     price: Decimal | None = None
     currency: str | None = None
+
+    def identity(self) -> dict[str, Any]:
+        return {"part_id": self.part_id, "timestamp_ms": self.timestamp_ms, "quantity": self.quantity}
+
+    def shown(self) -> dict[str, Any]:
+        return {
+            **self.identity(),
+            "storage_id": self.storage_id,
+            "lot_id": self.lot_id,
+            "comments": self.comments,
+            "user": self.user,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +91,3 @@ class Sending(Protocol):
 
     def may_leave(self) -> bool:
         """Say in the moment of writing whether the first byte may still leave: not in a process that was frozen."""
-
-
-class StockPort(Protocol):
-    """Stock of a vendor. Every method raises the vendor errors of `tasks.errors`; none retries."""
-
-    async def stock_entries(self, part_id: str) -> tuple[StockEntry, ...]:
-        """Read a part's whole stock history, oldest first."""
-
-    async def add_stock(self, command: AddStock, sending: Sending) -> Exchange:
-        """Send one stock/add with the command's marker in its comment."""
-
-    async def remove_stock(self, command: RemoveStock, sending: Sending) -> Exchange:
-        """Send one stock/remove with the command's marker in its comment."""
-
-    async def move_stock(self, command: MoveStock, sending: Sending) -> Exchange:
-        """Send one stock/move with the command's marker in its comment."""
-
-    async def correct_stock(self, command: CorrectStock, sending: Sending) -> Exchange:
-        """Send one stock/update; the entry's comment gets no marker."""
-
-
-class OrderPort(Protocol):
-    """Purchase orders of a vendor. Errors as for stock."""
-
-    async def order(self, order_id: str) -> Order:
-        """Read an order and its open lines."""
-
-    async def receive_line(self, command: ReceiveLine, sending: Sending) -> Exchange:
-        """Send one order/receive that names exactly one line, with the command's marker in its comment."""
-
-
-class VendorPort(StockPort, OrderPort, Protocol):
-    """Everything the tasks ask of a vendor."""

@@ -264,6 +264,8 @@ class Promotion:
     recovered: int
     hinted: int
     republished: int
+    #: Ended children whose parents, at other vendors, have not been told yet.
+    closed: int
     #: Milliseconds until something is due; None when nothing waits for the clock.
     next_in_ms: int | None
 
@@ -281,3 +283,26 @@ class NewCommand:
     client: str = ""
     #: Hash of the sender's own Idempotency-Key; using it for another command is a conflict.
     alias: str = ""
+    #: The parent at another vendor, as `vendor:key`; one at the same vendor is set when it expands.
+    parent: str = ""
+    #: Its children are admitted at other vendors beside it.
+    family: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A child that ended for good, to be told to its parent at another vendor."""
+
+    vendor: str
+    parent: str
+    child: str
+    applied: bool
+    #: As the ledger keeps it.
+    text: str
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what the ledger noted."""
+        found = json.loads(text)
+        vendor, _, parent = found["parent"].partition(":")
+        return cls(vendor, parent, found["child"], found["applied"], text)

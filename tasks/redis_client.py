@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import parse_qs, urlsplit
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +17,9 @@ SOCKET_TIMEOUT_SECONDS: Final = 5.0
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 #: Idle connections are checked, since a server that went away leaves them half open.
 HEALTH_CHECK_SECONDS: Final = 10
+#: Of one process; hundreds of commands at once share them, and wait their turn.
+MAX_CONNECTIONS: Final = 64
+POOL_TIMEOUT_SECONDS: Final = 20.0
 
 
 #: Options that the ledger's client and Celery's read alike; with any other the two would not talk to one server.
@@ -60,8 +63,10 @@ def check_address(url: str) -> None:
 def open_redis(url: str) -> Redis:
     """Open a client for the URL; nothing is sent before its first command. Raises as `check_address`."""
     check_address(url)
-    return Redis.from_url(
+    pool = BlockingConnectionPool.from_url(
         url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=POOL_TIMEOUT_SECONDS,
         decode_responses=True,
         # a damaged byte shows as one, and no longer parses, instead of stopping whoever reads it
         encoding_errors="backslashreplace",
@@ -70,6 +75,7 @@ def open_redis(url: str) -> Redis:
         socket_keepalive=True,
         health_check_interval=HEALTH_CHECK_SECONDS,
     )
+    return Redis.from_pool(pool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,33 +9,55 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from tasks import (
+    boms,
+    builds,
+    cad,
+    catalog,
+    custom_fields,
+    lots,
+    orders,
+    part_links,
+    part_upsert,
+    parts,
+    project_entries,
+    projects,
+    routing,
+    stock,
+    storage,
+)
 from tasks.errors import StockrelayError
-from tasks.orders import LineReceipt, OrderReceipt, ReceiveLine, ReceiveOrder
-from tasks.stock import AddStock, CorrectStock, MoveStock, RemoveStock, StockCorrection, StockMovement
 
 if TYPE_CHECKING:
     from tasks.commands import Command
     from tasks.task import Expansion, Task
 
-_COMMANDS: Final[tuple[type[Command], ...]] = (
-    AddStock,
-    RemoveStock,
-    MoveStock,
-    CorrectStock,
-    ReceiveOrder,
-    ReceiveLine,
-)
-_BY_KIND: Final[Mapping[str, type[Command]]] = {command.kind: command for command in _COMMANDS}
-_TASKS: Final[Mapping[str, Task[Any]]] = {
-    AddStock.kind: StockMovement(),
-    RemoveStock.kind: StockMovement(),
-    MoveStock.kind: StockMovement(),
-    CorrectStock.kind: StockCorrection(),
-    ReceiveLine.kind: LineReceipt(),
+_TASKS: Final[Mapping[type[Command], Task[Any]]] = {
+    **stock.TASKS,
+    **orders.TASKS,
+    **parts.TASKS,
+    **part_upsert.TASKS,
+    **part_links.TASKS,
+    **custom_fields.TASKS,
+    **lots.TASKS,
+    **storage.TASKS,
+    **projects.TASKS,
+    **project_entries.TASKS,
+    **builds.TASKS,
+    **catalog.TASKS,
+    **boms.TASKS,
 }
-_EXPANSIONS: Final[Mapping[str, Expansion[Any]]] = {ReceiveOrder.kind: OrderReceipt()}
-#: Admitted by their parent only: they name lines that a read of the order has found.
-_CHILD_KINDS: Final = frozenset({ReceiveLine.kind})
+_EXPANSIONS: Final[Mapping[type[Command], Expansion[Any]]] = {
+    **orders.EXPANSIONS,
+    **part_upsert.EXPANSIONS,
+    **cad.EXPANSIONS,
+    **routing.EXPANSIONS,
+}
+_BY_KIND: Final[Mapping[str, type[Command]]] = {
+    command.kind: command for command in sorted((*_TASKS, *_EXPANSIONS), key=lambda command: command.kind)
+}
+#: Not for producers: children that follow from what a read has found, and parents that routes make.
+_INTERNAL_KINDS: Final = frozenset({orders.ReceiveLine.kind, part_upsert.CreatePart.kind, routing.RoutePart.kind})
 #: A refused value is quoted back this long, no longer.
 _SHOWN_LENGTH: Final = 80
 
@@ -67,22 +89,22 @@ def kinds() -> tuple[str, ...]:
 
 def submittable_kinds() -> tuple[str, ...]:
     """List the wire names a producer may submit."""
-    return tuple(kind for kind in _BY_KIND if kind not in _CHILD_KINDS)
+    return tuple(kind for kind in _BY_KIND if kind not in _INTERNAL_KINDS)
 
 
 def vendors() -> tuple[str, ...]:
     """List the vendors that commands are for."""
-    return tuple(dict.fromkeys(command.vendor for command in _COMMANDS))
+    return tuple(dict.fromkeys(command.vendor for command in (*_TASKS, *_EXPANSIONS)))
 
 
 def task_of(kind: str) -> Task[Any]:
     """Give what applies commands of this kind."""
-    return _TASKS[kind]
+    return _TASKS[_BY_KIND[kind]]
 
 
 def expansion_of(kind: str) -> Expansion[Any] | None:
     """Give what expands commands of this kind; None for kinds that write themselves."""
-    return _EXPANSIONS.get(kind)
+    return _EXPANSIONS.get(_BY_KIND[kind])
 
 
 def command_type(kind: str) -> type[Command]:

@@ -9,14 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.ledger import RETENTION_DAYS
 from tasks.redis_client import check_address
+from tasks.routes import Routes, RoutesError, read_routes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT_PREFIX: Final = "STOCKRELAY_"
+#: Whose settings there are.
+VENDORS: Final = ("PARTSBOX", "PARTIUM", "OPENBOM", "PARTBOLT")
 #: Of every program there is: a name under none of these is a typing mistake, whichever program reads it.
 KNOWN_PREFIXES: Final = tuple(
-    f"{PROJECT_PREFIX}{part}_" for part in ("LEDGER", "WORKER", "PARTSBOX", "WEBHOOKS", "STATION")
+    f"{PROJECT_PREFIX}{part}_" for part in ("LEDGER", "ROUTING", "WORKER", *VENDORS, "WEBHOOKS", "STATION")
 )
 M = TypeVar("M", bound=BaseModel)
 
@@ -80,6 +83,23 @@ class LedgerSettings(BaseModel):
     retention_days: float = Field(default=RETENTION_DAYS, gt=0, le=3650)
     #: 1 starts even when Redis would lose accepted commands; the start then warns instead of refusing.
     allow_weak_redis: bool = False
+
+
+class RoutingSettings(BaseModel):
+    """Settings of routing (`STOCKRELAY_ROUTING_…`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: The TOML file that says which vendors a catalog part goes to, and how another vendor's part becomes one.
+    config: Path | None = None
+
+
+def routes_from(environ: Mapping[str, str]) -> Routes:
+    """Read the routes file that the environment names; SettingsError naming the place that is wrong."""
+    try:
+        return read_routes(read_environment(RoutingSettings, f"{PROJECT_PREFIX}ROUTING_", environ).config)
+    except RoutesError as error:
+        raise SettingsError(f"{PROJECT_PREFIX}ROUTING_CONFIG: {error}") from None
 
 
 def redis_url(environ: Mapping[str, str]) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, Self
 
 from pydantic import model_validator
 
+from tasks.absolute import Absolute
 from tasks.commands import (
     Command,
     Currency,
@@ -21,17 +22,38 @@ from tasks.commands import (
     VendorId,
 )
 from tasks.effects import Effect
-from tasks.errors import RejectedError
 from tasks.identity import IDENTITY
-from tasks.lookup import Absent, Finding, Image, Landed, Leg, Undecidable, Why, judge
-from tasks.task import Before, Target
+from tasks.lookup import Finding, Image, Leg, judge
+from tasks.ports import Record
+from tasks.task import Before, Target, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tasks.errors import Exchange
     from tasks.ports import Sending, StockEntry
 
 #: Vendor prices are binary floats (0.06280000000000001): equal within half of the smallest price.
 _PRICE_TOLERANCE: Final = Decimal("0.000000005")
+
+
+class StockPort(Protocol):
+    """Stock of a vendor. Every method raises the vendor errors of `tasks.errors`; none retries."""
+
+    async def stock_entries(self, part_id: str) -> tuple[StockEntry, ...]:
+        """Read a part's whole stock history, oldest first."""
+
+    async def add_stock(self, command: AddStock, sending: Sending) -> Exchange:
+        """Send one stock/add with the command's marker in its comment."""
+
+    async def remove_stock(self, command: RemoveStock, sending: Sending) -> Exchange:
+        """Send one stock/remove with the command's marker in its comment."""
+
+    async def move_stock(self, command: MoveStock, sending: Sending) -> Exchange:
+        """Send one stock/move with the command's marker in its comment."""
+
+    async def correct_stock(self, command: CorrectStock, sending: Sending) -> Exchange:
+        """Send one stock/update; the entry's comment gets no marker."""
 
 
 class NewLot(Model):
@@ -175,7 +197,11 @@ class CorrectStock(StockCommand):
         return self
 
 
-def _legs(command: AddStock | RemoveStock | MoveStock) -> tuple[Leg, ...]:
+#: The relative writes.
+Movement = AddStock | RemoveStock | MoveStock
+
+
+def _legs(command: Movement) -> tuple[Leg, ...]:
     match command:
         case AddStock():
             return (Leg(command.storage_id, command.quantity),)
@@ -192,12 +218,12 @@ def _legs(command: AddStock | RemoveStock | MoveStock) -> tuple[Leg, ...]:
 class StockMovement:
     """Applies stock.add, stock.remove and stock.move: relative writes, proved by their marker."""
 
-    async def before(self, command: AddStock | RemoveStock | MoveStock, target: Target) -> Before:
+    async def before(self, command: Movement, target: Target[StockPort]) -> Before:
         entries = await target.port.stock_entries(command.part_id)
         image = Image(timestamps=frozenset(entry.timestamp_ms for entry in entries))
         return Before(image, judge(entries, target.key, _legs(command), image, target.user))
 
-    async def send(self, command: AddStock | RemoveStock | MoveStock, target: Target, sending: Sending) -> Exchange:
+    async def send(self, command: Movement, target: Target[StockPort], sending: Sending) -> Exchange:
         match command:
             case AddStock():
                 return await target.port.add_stock(command, sending)
@@ -206,45 +232,40 @@ class StockMovement:
             case MoveStock():
                 return await target.port.move_stock(command, sending)
 
-    async def proof(self, command: AddStock | RemoveStock | MoveStock, target: Target, image: Image) -> Finding:
-        return await self.look(command, target, image)
+    async def proof(self, command: Movement, target: Target[StockPort]) -> Finding:
+        return await self.look(command, target)
 
-    async def look(self, command: AddStock | RemoveStock | MoveStock, target: Target, image: Image) -> Finding:
+    async def look(self, command: Movement, target: Target[StockPort]) -> Finding:
         entries = await target.port.stock_entries(command.part_id)
-        return judge(entries, target.key, _legs(command), image, target.user)
+        return judge(entries, target.key, _legs(command), target.image, target.user)
 
 
-class StockCorrection:
-    """Applies stock.correct: an absolute write, proved by comparing the entry with what was wanted."""
+class StockCorrection(Absolute[CorrectStock]):
+    """Applies stock.correct to the entry that has the command's timestamp."""
 
-    async def before(self, command: CorrectStock, target: Target) -> Before:
-        entry = await self._entry(command, target)
-        if entry is None:
-            raise RejectedError(
-                f"entry_timestamp: part {command.part_id} has no stock entry {command.entry_timestamp}",
-                code="not-found",
-            )
-        finding: Finding = Landed((entry,)) if _equals(entry, command) else Absent()
-        return Before(Image(entry=_fields(entry)), finding)
+    names_it = "entry_timestamp"
 
-    async def send(self, command: CorrectStock, target: Target, sending: Sending) -> Exchange:
+    async def read(self, command: CorrectStock, target: Target[StockPort]) -> Record | None:
+        entries = await target.port.stock_entries(command.part_id)
+        entry = next((entry for entry in entries if entry.timestamp_ms == command.entry_timestamp), None)
+        return None if entry is None else Record("entry", f"{entry.part_id}:{entry.timestamp_ms}", _fields(entry))
+
+    async def send(self, command: CorrectStock, target: Target[StockPort], sending: Sending) -> Exchange:
         return await target.port.correct_stock(command, sending)
 
-    async def proof(self, command: CorrectStock, target: Target, image: Image) -> Finding:
-        return await self.look(command, target, image)
-
-    async def look(self, command: CorrectStock, target: Target, image: Image) -> Finding:
-        entry = await self._entry(command, target)
-        if entry is None:
-            return Undecidable(Why.CHANGED)
-        if _equals(entry, command):
-            return Landed((entry,))
-        return Absent() if _fields(entry) == image.entry else Undecidable(Why.CHANGED, (entry,))
-
-    @staticmethod
-    async def _entry(command: CorrectStock, target: Target) -> StockEntry | None:
-        entries = await target.port.stock_entries(command.part_id)
-        return next((entry for entry in entries if entry.timestamp_ms == command.entry_timestamp), None)
+    def holds(self, record: Record, command: CorrectStock) -> bool:
+        fields = record.fields
+        if command.quantity is not None and fields["quantity"] != command.quantity:
+            return False
+        if command.new_comments is not None and fields["comments"] != command.new_comments:
+            return False
+        if command.price is None:
+            return True
+        return (
+            fields["price"] is not None
+            and abs(Decimal(fields["price"]) - command.price) <= _PRICE_TOLERANCE
+            and fields["currency"] == command.currency
+        )
 
 
 def _fields(entry: StockEntry) -> dict[str, Any]:
@@ -256,15 +277,9 @@ def _fields(entry: StockEntry) -> dict[str, Any]:
     }
 
 
-def _equals(entry: StockEntry, command: CorrectStock) -> bool:
-    if command.quantity is not None and entry.quantity != command.quantity:
-        return False
-    if command.new_comments is not None and entry.comments != command.new_comments:
-        return False
-    if command.price is None:
-        return True
-    return (
-        entry.price is not None
-        and abs(entry.price - command.price) <= _PRICE_TOLERANCE
-        and entry.currency == command.currency
-    )
+TASKS: Final[Mapping[type[Command], Task[Any]]] = {
+    AddStock: StockMovement(),
+    RemoveStock: StockMovement(),
+    MoveStock: StockMovement(),
+    CorrectStock: StockCorrection(),
+}

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from redis.exceptions import ConnectionError  # noqa: A004  Redis' own, not the builtin
 
+from tasks.catalog import UpsertPart
 from tasks.errors import KeyReusedError
 from tasks.identity import derive_key
 from tasks.ledger import RETENTION_DAYS, Ledger
 from tasks.records import NewCommand, State
 from tasks.registry import InvalidCommandError, Problem, submittable_kinds, vendors
+from tasks.routes import ROUTING, Routes
+from tasks.routing import RoutePart, UnroutableError, route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,25 +47,42 @@ def now_ms() -> int:
 
 def to_new_command(command: Command, key: str, client: str) -> NewCommand:
     """Make the ledger's form of a command."""
-    # without defaults: a field that a later version adds must not make a re-delivery look different
-    said = command.model_dump_json(exclude_defaults=True)
     return NewCommand(
         key=key,
         kind=command.kind,
         command=command.model_dump_json(exclude_none=True),
         summary=command.summary(),
         lanes=command.lanes(),
-        digest=hashlib.sha256(f"{command.kind} {said}".encode()).hexdigest()[:32],
+        digest=_digest(command),
         client=client,
     )
+
+
+def to_child(command: Command, vendor: str, parent: str, client: str) -> NewCommand:
+    """Make the ledger's form of a child; `vendor` and `parent` name its parent."""
+    key = derive_key(command.kind, command.vendor, parent, fields=command.identity())
+    new = to_new_command(command, key, client)
+    return new if command.vendor == vendor else replace(new, parent=f"{vendor}:{parent}")
+
+
+def _digest(command: Command) -> str:
+    # without defaults: a field that a later version adds must not make a re-delivery look different
+    said = command.model_dump_json(exclude_defaults=True)
+    return hashlib.sha256(f"{command.kind} {said}".encode()).hexdigest()[:32]
 
 
 class Submitter:
     """Accepts commands durably: when `submit` returns, the command survives any process and the Redis server."""
 
     def __init__(
-        self, redis: Redis, *, clock_ms: Callable[[], int] = now_ms, retention_days: float = RETENTION_DAYS
+        self,
+        redis: Redis,
+        *,
+        routes: Routes | None = None,
+        clock_ms: Callable[[], int] = now_ms,
+        retention_days: float = RETENTION_DAYS,
     ) -> None:
+        self._routes = Routes() if routes is None else routes
         self._clock_ms = clock_ms
         self._ledgers = {vendor: Ledger(redis, vendor, retention_days=retention_days) for vendor in vendors()}
 
@@ -74,15 +94,48 @@ class Submitter:
         command, and Redis errors as they are: then nothing is promised and the same submission may be repeated.
         """
         self._check(command)
-        new = to_new_command(command, command.key(), client)
+        vendor, routed = await self._route(command)
+        # the same event is the same command, whatever the routes make of it by now
+        family = isinstance(routed, RoutePart)
+        new = replace(to_new_command(routed, command.key(), client), digest=_digest(command), family=family)
         if idempotency_key is not None:
             new = replace(new, alias=derive_key("idempotency-key", client, idempotency_key))
-        (admission,) = await self._admit(command.vendor, new)
+        (admission,) = await self._admit(vendor, new)
         if admission.conflict:
             raise KeyReusedError(
                 f"{admission.key}: the key is used for a different command; send a new event with its own timestamp"
             )
-        return Accepted(new.key, command.kind, admission.state, duplicate=not admission.fresh)
+        if isinstance(routed, RoutePart):
+            await self._admit_children(routed, new, admission)
+        return Accepted(new.key, routed.kind, admission.state, duplicate=not admission.fresh)
+
+    async def _admit_children(self, parent: RoutePart, new: NewCommand, admission: Admission) -> None:
+        """Put the children into their vendors' lanes before anything is promised: what comes later is behind them.
+
+        The parent is in the ledger by then: should this process die here, a worker admits them.
+        """
+        if not admission.fresh:
+            record = await self._ledgers[parent.vendor].find(new.key)
+            if record is None or record.total or record.state.is_final:
+                return
+        for command in parent.commands():
+            await self._admit(command.vendor, to_child(command, parent.vendor, new.key, new.client))
+
+    async def _route(self, command: Command) -> tuple[str, Command]:
+        """Give what is accepted for a command, and where: itself, or the parent of what several vendors get.
+
+        An event that was accepted before the routes changed stays what it was then.
+        """
+        if not isinstance(command, UpsertPart):
+            return command.vendor, command
+        try:
+            routed = route(command, self._routes)
+        except UnroutableError as error:
+            raise InvalidCommandError((Problem(error.place, "not shown", error.message),)) from error
+        other = command.vendor if routed.vendor == ROUTING else ROUTING
+        if await self._ledgers[other].knows(command.key()):
+            return other, command
+        return routed.vendor, routed
 
     async def _admit(self, vendor: str, command: NewCommand) -> tuple[Admission, ...]:
         try:

@@ -1,4 +1,4 @@
-"""What the system stands on, started only where the environment does not name it: the server and the vendor."""
+"""What the system stands on, started only where the environment does not name it: the server and the vendors."""
 
 from __future__ import annotations
 
@@ -10,29 +10,57 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from tests.process import Process, free_port
-from tests.sandbox.partsbox.state import API_KEY
+from tests.sandbox.openbom import APP_KEY, EMAIL, PASSWORD
+from tests.sandbox.partbolt import TOKEN
+from tests.sandbox.partium import API_KEY as PARTIUM_KEY
+from tests.sandbox.partsbox import API_KEY as PARTSBOX_KEY
 from tests.valkey import ValkeyServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
 ROOT: Final = Path(__file__).parent.parent
 
-#: A store room with parts, storages, stock and orders; see the sandbox's fixtures.
+#: A store room with what each vendor keeps of it; see the sandboxes' fixtures.
 WAREHOUSE: Final = ("--seed-fixture", "warehouse")
+
+#: By vendor: the settings that its worker needs besides the address, and what its sandbox takes.
+SANDBOX_SECRETS: Final[Mapping[str, Mapping[str, str]]] = {
+    "partsbox": {"STOCKRELAY_PARTSBOX_API_KEY": PARTSBOX_KEY},
+    "partium": {"STOCKRELAY_PARTIUM_API_KEY": PARTIUM_KEY},
+    "openbom": {
+        "STOCKRELAY_OPENBOM_APP_KEY": APP_KEY,
+        "STOCKRELAY_OPENBOM_USERNAME": EMAIL,
+        "STOCKRELAY_OPENBOM_PASSWORD": PASSWORD,
+    },
+    "partbolt": {"STOCKRELAY_PARTBOLT_TOKEN": TOKEN},
+}
+
+
+def url_name(vendor: str) -> str:
+    """Name the setting that says where a vendor is."""
+    return f"STOCKRELAY_{vendor.upper()}_URL"
 
 
 class Backing:
-    """An embedded server unless `given` has REDIS_URL, a sandbox vendor unless it has STOCKRELAY_PARTSBOX_URL.
+    """An embedded server unless `given` has REDIS_URL, and a sandbox for each vendor unless it has the vendor's URL.
 
-    `environment` is what the processes of the Procfile need; `folder` receives data and logs.
+    `environment` is what the processes of the Procfile need; `folder` receives data and logs. `sandbox_options` are
+    command line options by vendor, where they shall not be WAREHOUSE.
     """
 
-    def __init__(self, folder: Path, given: Mapping[str, str], sandbox_options: Sequence[str] = WAREHOUSE) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        given: Mapping[str, str],
+        vendors: Collection[str],
+        sandbox_options: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.valkey: ValkeyServer | None = None
-        self.sandbox: Process | None = None
-        self.control_url = ""
+        #: By vendor; none for those that the environment named.
+        self.sandboxes: dict[str, Process] = {}
+        self.control_urls: dict[str, str] = {}
         tools = str(Path(sys.executable).parent)
         self.environment = {
             **given,
@@ -40,16 +68,20 @@ class Backing:
             "PYTHONUNBUFFERED": "1",
         }
         self._folder = folder
-        self._sandbox_options = sandbox_options
+        self._played = [vendor for vendor in vendors if vendor in SANDBOX_SECRETS and not given.get(url_name(vendor))]
+        self._sandbox_options = sandbox_options or {}
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         try:
+            for vendor in self._played:
+                self._launch_sandbox(vendor)
             if not self.environment.get("REDIS_URL"):
-                self._start_valkey()
-            if not self.environment.get("STOCKRELAY_PARTSBOX_URL"):
-                self._start_sandbox()
-        except BaseException:  # an interrupt while one of them starts must not leave the other behind
+                self.valkey = self._cleanup.enter_context(ValkeyServer(self._folder / "valkey"))
+                self.environment["REDIS_URL"] = self.valkey.url
+            for vendor in self._played:
+                self._await_sandbox(vendor)
+        except BaseException:  # an interrupt while one of them starts must not leave the others behind
             self._cleanup.close()
             raise
         return self
@@ -59,26 +91,31 @@ class Backing:
     ) -> None:
         self._cleanup.close()
 
-    def _start_valkey(self) -> None:
-        self.valkey = self._cleanup.enter_context(ValkeyServer(self._folder / "valkey"))
-        self.environment["REDIS_URL"] = self.valkey.url
+    def _ready_file(self, vendor: str) -> Path:
+        return self._folder / f"sandbox-{vendor}.json"
 
-    def _start_sandbox(self) -> None:
-        ready_file = self._folder / "sandbox.json"
+    def _launch_sandbox(self, vendor: str) -> None:
+        ready_file = self._ready_file(vendor)
         ready_file.unlink(missing_ok=True)
         port = str(free_port())  # a fixed one, so that the vendor can be started again at the same address
-        options = ["--port", port, "--ready-file", str(ready_file), *self._sandbox_options]
+        options = ["--port", port, "--ready-file", str(ready_file), *self._sandbox_options.get(vendor, WAREHOUSE)]
         sandbox = Process(
-            "sandbox",
-            [sys.executable, "-m", "tests.sandbox.partsbox", *options],
-            log=self._folder / "sandbox.log",
+            f"sandbox of {vendor}",
+            [sys.executable, "-m", f"tests.sandbox.{vendor}", *options],
+            log=self._folder / f"sandbox-{vendor}.log",
             ready=ready_file.exists,
             environment=self.environment,
             folder=ROOT,
         )
-        self.sandbox = self._cleanup.enter_context(sandbox)
-        ready = json.loads(ready_file.read_text())
-        self.control_url = ready["control_url"]
-        self.environment["STOCKRELAY_PARTSBOX_URL"] = ready["url"]
-        self.environment["STOCKRELAY_PARTSBOX_API_KEY"] = API_KEY
-        self.environment.pop("STOCKRELAY_PARTSBOX_API_KEY_FILE", None)  # a real key has no business in the sandbox
+        self.sandboxes[vendor] = sandbox
+        self._cleanup.callback(sandbox.kill)
+        sandbox.launch()
+
+    def _await_sandbox(self, vendor: str) -> None:
+        self.sandboxes[vendor].wait_ready()
+        ready = json.loads(self._ready_file(vendor).read_text())
+        self.control_urls[vendor] = ready["control_url"]
+        self.environment[url_name(vendor)] = ready["url"]
+        for name, secret in SANDBOX_SECRETS[vendor].items():
+            self.environment[name] = secret
+            self.environment.pop(f"{name}_FILE", None)  # a real secret has no business in the sandbox

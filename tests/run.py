@@ -1,6 +1,7 @@
-"""`make run`: the Procfile in the foreground, on an embedded server and a sandbox vendor unless settings name others.
+"""`make run`: the Procfile in the foreground, on an embedded server and sandbox vendors unless settings name others.
 
-The Procfile itself needs nothing from here: with REDIS_URL, vendor and tokens set, any process runner starts it.
+With one real vendor or more, these are served and no others: nothing of a sandbox gets into a real ledger. The Procfile
+itself needs nothing from here: with REDIS_URL, vendors and tokens set, any process runner starts it.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ from typing import TYPE_CHECKING, Final
 import honcho.environ  # type: ignore[import-untyped]  # honcho ships no types
 import honcho.manager  # type: ignore[import-untyped]  # honcho ships no types
 
-from tests.backing import ROOT, Backing
+from tests.backing import ROOT, SANDBOX_SECRETS, Backing, url_name
 from tests.process import accepts, free_port
 from tests.stack import FLOWER, WEBHOOKS, read_procfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-VENDOR_URL: Final = "STOCKRELAY_PARTSBOX_URL"
-VENDOR_KEYS: Final = ("STOCKRELAY_PARTSBOX_API_KEY", "STOCKRELAY_PARTSBOX_API_KEY_FILE")
 TOKENS: Final = "STOCKRELAY_WEBHOOKS_TOKENS"
 
 #: Where a person expects them; a free port is taken instead when somebody else listens there.
 USUAL_PORTS: Final = {WEBHOOKS: 8080, FLOWER: 5555}
+
+#: The embedded server's data where vendors are real.
+KEPT: Final = ROOT / "var" / "run"
 
 #: honcho kills what has not ended by then. A worker waits for its running vendor calls: 30 s by default, and a margin.
 STOP_SECONDS: Final = 40
@@ -43,16 +45,19 @@ def main() -> int:
     """Run until Ctrl-C, SIGTERM or the end of one process; return the exit code."""
     dotenv = ROOT / ".env"
     given = {**(honcho.environ.parse(dotenv.read_text()) if dotenv.exists() else {}), **os.environ}
-    if bool(given.get(VENDOR_URL)) != any(given.get(name) for name in VENDOR_KEYS):
-        print(f"{VENDOR_URL} and {' or '.join(VENDOR_KEYS)} belong together: set both or none.", file=sys.stderr)
+    halves = [half for vendor in SANDBOX_SECRETS if (half := _half(vendor, given))]
+    if halves:
+        print(*halves, sep="\n", file=sys.stderr)
         return 2
+    real = [vendor for vendor in SANDBOX_SECRETS if given.get(url_name(vendor))]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # while the backing starts; later it is honcho's
     try:
-        with _folder(given) as folder:
+        with _folder(kept=bool(real)) as folder:
             made = _missing_settings(given, folder)
-            with Backing(folder, {**given, **made}) as backing:
-                _print_addresses(backing.environment, made)
-                return _run_procfile(backing.environment)
+            vendors = real or list(SANDBOX_SECRETS)
+            with Backing(folder, {**given, **made}, vendors) as backing:
+                _print_addresses(backing, vendors, made)
+                return _run_procfile(backing.environment, vendors)
     except BlockingIOError:
         print("Another `make run` with a real vendor is up in this folder.", file=sys.stderr)
         return 1
@@ -60,18 +65,26 @@ def main() -> int:
         return 0
 
 
+def _half(vendor: str, given: Mapping[str, str]) -> str:
+    """Say what is missing of a vendor of which only a part is set; empty when nothing is."""
+    names = (url_name(vendor), *SANDBOX_SECRETS[vendor])
+    missing = [name for name in names if not (given.get(name) or given.get(f"{name}_FILE"))]
+    if len(missing) in (0, len(names)):
+        return ""
+    return f"{', '.join(names)} belong together: set all of them or none; missing: {', '.join(missing)}."
+
+
 @contextlib.contextmanager
-def _folder(given: Mapping[str, str]) -> Iterator[Path]:
-    """Give the folder of an embedded server's data: for a real vendor kept, for the forgetful sandbox a passing one."""
-    if not given.get(VENDOR_URL):
+def _folder(*, kept: bool) -> Iterator[Path]:
+    """Give the folder of an embedded server's data: for a real vendor kept, for forgetful sandboxes a passing one."""
+    if not kept:
         with tempfile.TemporaryDirectory(prefix="stockrelay-") as name:
             yield Path(name)
         return
-    folder = ROOT / "var" / "run"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:  # two servers on one set of files would destroy it
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / "lock").open("w") as lock:  # two servers on one set of files would destroy it
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield folder
+        yield KEPT
 
 
 def _missing_settings(given: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -82,6 +95,7 @@ def _missing_settings(given: Mapping[str, str], folder: Path) -> dict[str, str]:
         "FLOWER_PORT": _port(FLOWER),
         "FLOWER_DB": str(folder / "flower"),
         "FLOWER_BASIC_AUTH": f"relay:{secrets.token_urlsafe(9)}",
+        "STOCKRELAY_ROUTING_CONFIG": str(ROOT / "stockrelay.toml"),
     }
     if not given.get(f"{TOKENS}_FILE"):
         settings[TOKENS] = f"local:{secrets.token_urlsafe(18)}"
@@ -93,22 +107,27 @@ def _port(name: str) -> str:
     return str(free_port() if accepts(usual) else usual)
 
 
-def _print_addresses(environment: Mapping[str, str], made: Mapping[str, str]) -> None:
+def _print_addresses(backing: Backing, vendors: Collection[str], made: Mapping[str, str]) -> None:
     """Print where everything is, and of the secrets those that were made up for this run."""
+    environment = backing.environment
     api = f"http://{environment['STOCKRELAY_WEBHOOKS_HOST']}:{environment['STOCKRELAY_WEBHOOKS_PORT']}"
     token = made.get(TOKENS, "local:as configured").removeprefix("local:")
     print(f"commands  {api}/v1/commands  bearer token: {token}")
     login = made.get("FLOWER_BASIC_AUTH", "as configured")
     print(f"Flower    http://127.0.0.1:{environment['FLOWER_PORT']}  login: {login}")
-    print(f"vendor    {environment[VENDOR_URL]}")
+    for vendor in vendors:
+        sandbox = "  a sandbox" if vendor in backing.sandboxes else ""
+        print(f"{vendor:<9} {environment[url_name(vendor)]}{sandbox}")
+    print(f"routes    {environment['STOCKRELAY_ROUTING_CONFIG']}")
     print("Ctrl-C ends everything.", flush=True)
 
 
-def _run_procfile(environment: Mapping[str, str]) -> int:
+def _run_procfile(environment: Mapping[str, str], vendors: Collection[str]) -> int:
     honcho.manager.KILL_WAIT = STOP_SECONDS
     manager = honcho.manager.Manager()
     for name, command in read_procfile().items():
-        manager.add_process(name, command, env=dict(environment), cwd=str(ROOT))
+        if name not in SANDBOX_SECRETS or name in vendors:
+            manager.add_process(name, command, env=dict(environment), cwd=str(ROOT))
     manager.loop()
     return 0 if manager.returncode in ASKED_TO_STOP else int(manager.returncode)
 

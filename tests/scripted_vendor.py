@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from tasks.errors import Exchange, VendorError
 from workers.vendors.base import Endpoint
 from workers.vendors.partsbox.client import PartsBoxClient, secret_headers
+from workers.vendors.request import Call
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -75,7 +76,7 @@ class Permission:
 
 @dataclass
 class Session:
-    """Answers each request with the same script, as `aiohttp.ClientSession.post` would."""
+    """Answers each request with the same script, as `aiohttp.ClientSession.request` would."""
 
     status: int = 200
     body: bytes = b""
@@ -89,9 +90,10 @@ class Session:
     _retry_connection: bool = True
 
     @asynccontextmanager
-    async def post(self, url: object, **options: Any) -> AsyncIterator[Any]:
+    async def request(self, method: str, url: object, **options: Any) -> AsyncIterator[Any]:
         body = options["data"]
-        self.sent.append({"url": str(url)} | options | {"data": body if isinstance(body, bytes) else body._value})
+        data = body if isinstance(body, bytes) else body._value
+        self.sent.append({"method": method, "url": str(url)} | options | {"data": data})
         if self.hanging is not None:
             self.hanging.set()
             await asyncio.Event().wait()
@@ -113,17 +115,23 @@ def make(session: Session | aiohttp.ClientSession, limiter: Limiter | None = Non
     return PartsBoxClient(cast("aiohttp.ClientSession", session), limiter or Limiter(), endpoint)
 
 
+def call(operation: str, body: dict[str, Any]) -> Call:
+    """Make the call of a PartsBox operation."""
+    return Call.post(operation, body, operation=operation)
+
+
 async def write_once(session: Session, limiter: Limiter | None = None) -> Exchange | VendorError:
     limiter = limiter or Limiter()
     try:
-        return await make(session, limiter).write("stock/add", {"stock/quantity": 1}, Permission(limiter))
+        add = call("stock/add", {"stock/quantity": 1})
+        return (await make(session, limiter).write(add, Permission(limiter))).exchange()
     except VendorError as error:
         return error
 
 
 async def read_once(session: Session, limiter: Limiter | None = None) -> Any:
     try:
-        return await make(session, limiter).read("part/get", {"part/id": "p"})
+        return await make(session, limiter).read(call("part/get", {"part/id": "p"}))
     except VendorError as error:
         return error
 

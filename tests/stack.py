@@ -1,4 +1,4 @@
-"""The whole system as real processes on free ports: what the Procfile says, on an embedded server and vendor."""
+"""The whole system as real processes on free ports: what the Procfile says, on an embedded server and vendors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import requests
 
-from tests.backing import ROOT, WAREHOUSE, Backing
+from tests.backing import ROOT, Backing
 from tests.process import Process, free_port
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.valkey import ValkeyServer
 
-#: Names in the Procfile.
+#: Names in the Procfile; that of a vendor is its worker's.
 WORKER: Final = "partsbox"
 WEBHOOKS: Final = "webhooks"
 FLOWER: Final = "flower"
@@ -46,19 +46,21 @@ def answers(url: str) -> bool:
 class Stack:
     """The running system: `with Stack(folder) as stack`; afterwards everything is killed, whatever happened.
 
-    `settings` are environment variables for its processes, on top of `environment` (default: that of this process),
-    which may name a server (REDIS_URL) or a vendor (STOCKRELAY_PARTSBOX_URL and key) to use instead of embedded ones.
+    `vendors` (and `routing`) have a worker each, the first of them as many as `workers`. `settings` are environment
+    variables for its processes, on top of `environment` (default: that of this process), which may name a server
+    (REDIS_URL) or a vendor (STOCKRELAY_PARTSBOX_URL and key) to use instead of embedded ones.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
+        vendors: Sequence[str] = (WORKER,),
         workers: int = 1,
         webhooks: bool = True,
         flower: bool = False,
         settings: Mapping[str, str] | None = None,
-        sandbox_options: Sequence[str] = WAREHOUSE,
+        sandbox_options: Mapping[str, Sequence[str]] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.workers: list[Process] = []
@@ -66,6 +68,7 @@ class Stack:
         self.api_token = API_TOKEN
         self.flower_login = FLOWER_LOGIN
         self._folder = folder
+        self._vendors = vendors
         self._worker_count = workers
         self._webhooks = webhooks
         self._flower = flower
@@ -73,7 +76,7 @@ class Stack:
         self._api_port = free_port()
         self._flower_port = free_port()
         given = {**(os.environ if environment is None else environment), **self._defaults(), **(settings or {})}
-        self._backing = Backing(folder, given, sandbox_options)
+        self._backing = Backing(folder, given, vendors, sandbox_options)
         self._cleanup = contextlib.ExitStack()
 
     @property
@@ -87,14 +90,14 @@ class Stack:
         return self.environment["REDIS_URL"]
 
     @property
-    def sandbox_url(self) -> str:
-        """The vendor's API as the adapter sees it."""
-        return self.environment["STOCKRELAY_PARTSBOX_URL"]
+    def control_urls(self) -> Mapping[str, str]:
+        """The sandboxes' control APIs by vendor: journal, state, limits, faults, gates."""
+        return self._backing.control_urls
 
     @property
     def control_url(self) -> str:
-        """The sandbox's control API: journal, state, limits, faults, gates."""
-        return self._backing.control_url
+        """The control API of the first vendor's sandbox."""
+        return self.control_urls[self._vendors[0]]
 
     @property
     def api_url(self) -> str:
@@ -114,15 +117,13 @@ class Stack:
         return self._backing.valkey
 
     @property
-    def sandbox(self) -> Process:
-        """The embedded vendor, to kill or freeze; raises LookupError when the environment named another."""
-        if self._backing.sandbox is None:
-            raise LookupError("STOCKRELAY_PARTSBOX_URL names a vendor that is not ours to touch")
-        return self._backing.sandbox
+    def sandboxes(self) -> Mapping[str, Process]:
+        """The embedded vendors, to kill or freeze; those that the environment named are not among them."""
+        return self._backing.sandboxes
 
     @property
     def worker(self) -> Process:
-        """The first worker."""
+        """The first vendor's first worker."""
         return self.workers[0]
 
     def restart_valkey(self) -> None:
@@ -130,7 +131,7 @@ class Stack:
         self.valkey.restart()
 
     def start_worker(self, settings: Mapping[str, str] | None = None) -> Process:
-        """Start one more worker, with settings of its own if given, and return once it takes deliveries."""
+        """Start one more worker of the first vendor, with settings of its own if given; return once it is ready."""
         worker = self._launch_worker(settings)
         worker.wait_ready()
         return worker
@@ -156,6 +157,8 @@ class Stack:
             self._launch(FLOWER, self._process(FLOWER, self._commands[FLOWER], f"{self.flower_url}/healthcheck"))
         for _ in range(self._worker_count):
             self._launch_worker()
+        for vendor in self._vendors[1:]:
+            self._launch(vendor, self._process(vendor, self._commands[vendor], None))
         for process in self.processes.values():
             process.wait_ready()
 
@@ -171,8 +174,8 @@ class Stack:
 
     def _launch_worker(self, settings: Mapping[str, str] | None = None) -> Process:
         # A node name of its own: two of one name on one machine answer each other's remote control.
-        name = f"{WORKER}-{len(self.workers) + 1}"
-        worker = self._process(name, f"{self._commands[WORKER]} -n {name}@%h", None, settings)
+        name = f"{self._vendors[0]}-{len(self.workers) + 1}"
+        worker = self._process(name, f"{self._commands[self._vendors[0]]} -n {name}@%h", None, settings)
         self.workers.append(worker)
         self._launch(name, worker)
         return worker

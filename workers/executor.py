@@ -13,18 +13,19 @@ import os
 import socket
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import RedisError
 
 from tasks import telemetry
 from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorError
-from tasks.identity import derive_key
-from tasks.lookup import Absent, Finding, Image, Landed, Undecidable, Why
+from tasks.lookup import Absent, Finding, Image, Landed, Proof, Undecidable, Why
 from tasks.records import State, Verdict
 from tasks.registry import InvalidCommandError, expansion_of, parse_command, task_of
-from tasks.submit import to_new_command
+from tasks.routes import Routes
+from tasks.submit import to_child
 from tasks.task import Target
 from workers import retries
 from workers.limits import PausedError
@@ -32,8 +33,12 @@ from workers.outcomes import is_vendors_trouble
 from workers.work import Intent, Work, WorkerStoppingError, evidence_of, persist
 
 if TYPE_CHECKING:
-    from tasks.ports import VendorPort
-    from tasks.records import CommandRecord
+    from collections.abc import Callable, Sequence
+
+    from tasks.commands import Command
+    from tasks.errors import Exchange
+    from tasks.ledger import Ledger
+    from tasks.records import Claim, CommandRecord, NewCommand
     from tasks.task import Expansion
     from workers.leases import Leases
     from workers.outcomes import Outcomes
@@ -48,13 +53,18 @@ BROKEN_LOOK_SECONDS: Final = 5.0
 class Executor:
     """Applies one vendor's commands. One instance a process and vendor; `deliver` runs many at once."""
 
-    port: VendorPort
+    #: What this vendor's tasks ask it through.
+    port: Any
     leases: Leases
     outcomes: Outcomes
     #: The vendor commits a request within this time after our connection closed: the stated assumption.
     settle_seconds: float
+    #: The ledger of any vendor, for commands that become commands at other vendors.
+    ledger_of: Callable[[str], Ledger]
     #: The vendor's name of our API user, where it is known.
     user: str | None = None
+    #: Where catalog parts go.
+    routes: Routes = field(default_factory=Routes)
     #: Set when the worker stops: nothing new is claimed or sent from then on.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
@@ -70,7 +80,7 @@ class Executor:
             return "stopping"
         owner = f"{self._process}:{next(self._claims)}"
         asked_at = self.leases.clock()
-        claim = await self.leases.ledger.claim(key, owner, self.leases.lease_seconds)
+        claim = await self._claim(key, owner)
         if claim.record is None:
             logger.debug(telemetry.DELIVERY_IGNORED, extra={"key": key, "verdict": claim.verdict.value})
             return claim.verdict.value
@@ -82,6 +92,13 @@ class Executor:
             logger.warning(telemetry.LEASE_LOST, extra={**fields, "error": str(error)})
             return "lease_lost"
 
+    async def _claim(self, key: str, owner: str) -> Claim:
+        try:
+            return await self.leases.ledger.claim(key, owner, self.leases.lease_seconds)
+        except NoConnectionError:
+            # a server that was restarted leaves dead connections behind; claiming twice as the same owner is once
+            return await self.leases.ledger.claim(key, owner, self.leases.lease_seconds)
+
     async def _run(self, record: CommandRecord, owner: str, *, in_doubt: bool) -> str:
         try:
             command = parse_command(record.kind, record.command.encode())
@@ -89,7 +106,8 @@ class Executor:
             reason = f"unreadable: {error}"
             await persist(lambda: self.leases.ledger.settle(record.key, owner, State.HELD, reason=reason))
             return State.HELD.value
-        work = Work(record, owner, command, Target(self.port, record.key, self.user), in_doubt=in_doubt)
+        target = Target(self.port, record.key, self.user, doubted=record.doubted, routes=self.routes)
+        work = Work(record, owner, command, target, in_doubt=in_doubt)
         try:
             return await self._step(work)
         except LeaseLostError:
@@ -120,27 +138,37 @@ class Executor:
         task = task_of(work.record.kind)
         try:
             before = await task.before(work.command, work.target)
-            work.image = before.image
+            work.target = replace(work.target, image=before.image)
             match before.finding:
-                case Landed(entries):
-                    return await self.outcomes.settle(work, State.APPLIED, "already at the vendor", entries=entries)
-                case Undecidable(why, entries):
-                    return await self.outcomes.settle(work, State.HELD, why.value, entries=entries)
+                case Landed() as landed:
+                    return await self.outcomes.settle(work, State.APPLIED, "already at the vendor", finding=landed)
+                case Undecidable(why) as undecidable:
+                    return await self.outcomes.settle(work, State.HELD, why.value, finding=undecidable)
             intent = Intent(work, self.leases, self.stopping, work.key)
             exchange = await task.send(work.command, work.target, intent)
         except (VendorError, PausedError) as error:
             return await self._not_confirmed(work, error)
-        finding = await self._proof(work)
-        if isinstance(finding, Undecidable) and finding.why is not Why.UNMARKED:
-            reason = f"the vendor confirmed it, but {finding.why.value}"
-            return await self.outcomes.settle(work, State.HELD, reason, exchange=exchange, entries=finding.entries)
-        entries = () if isinstance(finding, Absent) else finding.entries
-        return await self.outcomes.settle(work, State.APPLIED, "", exchange=exchange, entries=entries)
+        return await self._confirmed(work, exchange)
+
+    async def _confirmed(self, work: Work, exchange: Exchange) -> str:
+        match await self._proof(work):
+            case Undecidable(Why.INCOMPLETE):
+                # what is missing may be sent, once nothing of this request can still arrive
+                return await self.outcomes.doubt(work, InDoubtError("confirmed in part", exchange=exchange))
+            case Undecidable(why) as found if why is not Why.UNMARKED:
+                reason = f"the vendor confirmed it, but {why.value}"
+                return await self.outcomes.settle(work, State.HELD, reason, exchange=exchange, finding=found)
+            case Landed() as found:
+                return await self.outcomes.settle(work, State.APPLIED, "", exchange=exchange, finding=found)
+            case unseen:
+                entries = unseen.entries if isinstance(unseen, Undecidable) else ()
+                answered = Landed(entries, Proof.ANSWER)
+                return await self.outcomes.settle(work, State.APPLIED, "", exchange=exchange, finding=answered)
 
     async def _proof(self, work: Work) -> Finding:
         # the vendor has confirmed the write: a read that fails costs the receipt its timestamps, nothing else
         try:
-            return await task_of(work.record.kind).proof(work.command, work.target, work.image)
+            return await task_of(work.record.kind).proof(work.command, work.target)
         except (VendorError, PausedError, WorkerStoppingError, RedisError) as error:
             logger.info(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(failed=str(error)))
             return Absent()
@@ -164,20 +192,29 @@ class Executor:
             children = await expansion.children(work.command, work.target)
         except (VendorError, PausedError) as error:
             return await self._not_confirmed(work, error)
-        admitted = []
-        for child in children:
-            key = derive_key(child.kind, child.vendor, work.key, fields=child.identity())
-            admitted.append(to_new_command(child, key, work.record.client))
-        shown = evidence_of("expanded", work, note=f"{len(admitted)} lines")
-        await persist(lambda: self.leases.ledger.expand(work.key, work.owner, admitted, evidence=shown))
-        logger.info(telemetry.COMMAND_EXPANDED, extra=work.log_fields(children=len(admitted)))
+        own = [_child(child, work) for child in children if child.vendor == work.record.vendor]
+        foreign = await self._admit_elsewhere(work, children)
+        shown = evidence_of("expanded", work, note=f"{len(children)} commands")
+        await persist(lambda: self.leases.ledger.expand(work.key, work.owner, own, foreign=foreign, evidence=shown))
+        logger.info(telemetry.COMMAND_EXPANDED, extra=work.log_fields(children=len(children)))
         return "expanded"
+
+    async def _admit_elsewhere(self, work: Work, children: Sequence[Command]) -> list[str]:
+        """Admit the children of other vendors there; again after a crash, since admitting twice is admitting once."""
+        names = []
+        for vendor in sorted({child.vendor for child in children} - {work.record.vendor}):
+            admitted = [_child(child, work) for child in children if child.vendor == vendor]
+            # refused without the lease: what this worker read may be older by now than what another one has admitted
+            await self.leases.ledger.announce_children(work.key, work.owner)
+            await self.ledger_of(vendor).admit(admitted)
+            names += [f"{vendor}:{child.key}" for child in admitted]
+        return names
 
     async def _look(self, work: Work) -> str:
         record = work.record
-        work.image = Image.model_validate(record.image or {}, strict=False)
+        work.target = replace(work.target, image=Image.model_validate(record.image or {}, strict=False))
         try:
-            finding = await task_of(record.kind).look(work.command, work.target, work.image)
+            finding = await task_of(record.kind).look(work.command, work.target)
         except RejectedError as error:
             logger.warning(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(refused=str(error)))
             finding = Undecidable(Why.UNREADABLE)
@@ -219,3 +256,7 @@ class Executor:
         if work.sent:
             return await self.outcomes.doubt(work, error, seconds=BROKEN_LOOK_SECONDS)
         return await self.outcomes.settle(work, State.HELD, f"internal error: {type(error).__name__}: {error}")
+
+
+def _child(command: Command, work: Work) -> NewCommand:
+    return to_child(command, work.record.vendor, work.key, work.record.client)

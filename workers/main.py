@@ -31,6 +31,7 @@ from celery.signals import (
 from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
 from tasks.registry import command_type, kinds, vendors
+from tasks.routes import ROUTING
 from tasks.telemetry import configure_logging
 from workers.blocking import BackgroundLoop
 from workers.pool import AsyncioPool, stopping
@@ -86,7 +87,8 @@ def _check_start(sender: Any, **_: Any) -> None:
     try:
         settings = Settings.from_environment(os.environ)
         for vendor in served_vendors():
-            settings.served(vendor)
+            if vendor != ROUTING:
+                settings.served(vendor)
         asyncio.run(await_redis(settings))
     except (SettingsError, WeakRedisError) as error:
         sys.stderr.write(f"{error}\n")
@@ -129,4 +131,4 @@ def _start(loop: BackgroundLoop) -> None:
 _register_all()
 AsyncioPool.lifespan = lambda: lifespan(stopping())
 app.conf.worker_pool = "workers.pool:AsyncioPool"
-app.conf.worker_consumer = "workers.parking:ParkingConsumer"
+app.conf.worker_consumer = "workers.transport:BatchConsumer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from tasks import telemetry
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
+from tasks.lookup import Landed
 from tasks.records import State
 from workers import retries
 from workers.limits import PausedError
@@ -17,7 +19,7 @@ from workers.work import evidence_of, persist, receipt_of
 if TYPE_CHECKING:
     from tasks.errors import Exchange
     from tasks.ledger import Ledger
-    from tasks.ports import StockEntry
+    from tasks.lookup import Undecidable
     from workers.limiter import Limiter
     from workers.work import Work
 
@@ -49,6 +51,7 @@ class Outcomes:
     budgets: retries.Budgets = field(default_factory=retries.Budgets)
     random: random.Random = field(default_factory=random.Random)
     _forbidden: int = 0
+    _pausing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     async def settle(
         self,
@@ -57,13 +60,17 @@ class Outcomes:
         reason: str,
         *,
         exchange: Exchange | None = None,
-        entries: tuple[StockEntry, ...] = (),
+        finding: Landed | Undecidable | None = None,
     ) -> str:
-        """End the command; the ledger announces it and lets the lane's next one run."""
+        """End the command; the ledger announces it and lets the lane's next one run.
+
+        `finding` is what was read at the vendor, and the receipt of an applied one.
+        """
+        entries = () if finding is None else finding.entries
         shown = evidence_of(state.value, work, exchange=exchange, entries=entries, note=reason)
         if state is State.APPLIED:
             self._forbidden = 0
-        receipt = receipt_of(entries, "marker" if entries else "answer") if state is State.APPLIED else None
+        receipt = receipt_of(finding) if isinstance(finding, Landed) else None
         await persist(
             lambda: self.ledger.settle(work.key, work.owner, state, reason=reason, receipt=receipt, evidence=shown)
         )
@@ -115,13 +122,21 @@ class Outcomes:
         """
         if isinstance(error, PausedError):
             return 0.0 if error.paused else error.retry_after_seconds
+        # commands that shared a request hear the same in the same moment: one of them says it for all
+        pausing = self._pausing.get(str(error))
+        if pausing is None:
+            pausing = self._pausing[str(error)] = asyncio.create_task(self._pause(error), name="pause")
+            pausing.add_done_callback(lambda _: self._pausing.pop(str(error), None))
+        await asyncio.shield(pausing)
+        return 0.0
+
+    async def _pause(self, error: VendorError) -> None:
         wait = error.retry_after_seconds if isinstance(error, VendorBlockedError | InDoubtError) else None
         if isinstance(error, VendorBlockedError) and not error.throttled:
             await self._close(wait or CLOSED_VENDOR_SECONDS, str(error))
         else:
             seconds = await self.limiter.penalise(wait, str(error))
             logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": str(error)})
-        return 0.0
 
     async def _close(self, seconds: float, reason: str) -> None:
         await self.limiter.pause(seconds, reason)
@@ -168,7 +183,7 @@ class Outcomes:
     async def found(self, work: Work, end: retries.End) -> str:
         """End doubt for good; the slot that was kept for the lost request is free."""
         await self._free_slot(work)
-        return await self.settle(work, end.state, end.reason, entries=end.entries)
+        return await self.settle(work, end.state, end.reason, finding=end.finding)
 
     async def _free_slot(self, work: Work) -> None:
         """Free the slot of the lost request, whichever process took it: a ghost is anybody's to release."""

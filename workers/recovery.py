@@ -11,6 +11,8 @@ from redis.exceptions import RedisError
 from tasks import telemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tasks.ledger import Ledger
     from workers.limiter import Limiter
 
@@ -24,18 +26,20 @@ SHORTEST_GAP_SECONDS: Final = 0.01
 ERROR_GAP_SECONDS: Final = 1.0
 
 
-async def recover_for_ever(ledger: Ledger, limiter: Limiter) -> None:
-    """Promote due commands, recover ended leases and publish lost hints again, until cancelled.
+async def recover_for_ever(ledger: Ledger, limiter: Limiter, ledger_of: Callable[[str], Ledger]) -> None:
+    """Promote due commands, recover ended leases, publish lost hints again and tell parents, until cancelled.
 
     While the vendor is paused nothing is brought back: it would only be turned away again.
     """
     while True:  # noqa: ASYNC110  it is time that is waited for
-        await asyncio.sleep(await _look(ledger, limiter))
+        await asyncio.sleep(await _look(ledger, limiter, ledger_of))
 
 
-async def _look(ledger: Ledger, limiter: Limiter) -> float:
+async def _look(ledger: Ledger, limiter: Limiter, ledger_of: Callable[[str], Ledger]) -> float:
     try:
         moved = await ledger.promote(paused=await limiter.paused())
+        if moved.closed:
+            await tell_parents(ledger, ledger_of)
     except RedisError as error:
         logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": repr(error)})
         return ERROR_GAP_SECONDS
@@ -51,3 +55,10 @@ async def _look(ledger: Ledger, limiter: Limiter) -> float:
     if moved.next_in_ms is None:
         return LONGEST_GAP_SECONDS
     return min(max(moved.next_in_ms / 1000, SHORTEST_GAP_SECONDS), LONGEST_GAP_SECONDS)
+
+
+async def tell_parents(ledger: Ledger, ledger_of: Callable[[str], Ledger]) -> None:
+    """Tell the parents at other vendors which of their children have ended; forgotten only when the parent knows."""
+    for closing in await ledger.closings():
+        await ledger_of(closing.vendor).close_child(closing)
+        await ledger.forget_closing(closing)

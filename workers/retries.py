@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tasks.lookup import Absent, Finding, Landed, Undecidable
+from tasks.lookup import Absent, Finding, Landed, Undecidable, Why
 from tasks.records import State
 
 if TYPE_CHECKING:
     from random import Random
-
-    from tasks.ports import StockEntry
 
 #: The first look comes this long after the connection closed; then each time has doubled.
 FIRST_LOOK_SECONDS: Final = 0.5
@@ -57,7 +55,7 @@ class End:
 
     state: State
     reason: str
-    entries: tuple[StockEntry, ...] = ()
+    finding: Landed | Undecidable | None = None
 
 
 def _backoff(count: int, budgets: Budgets, random: Random) -> float:
@@ -107,16 +105,16 @@ def after_look(
     `refusal` is the vendor's refusal of a repeated send, which by itself proves nothing about the first. `attempts`
     counts the sends so far: a vendor that never takes this command must not block its lane for ever.
     """
+    may_send = refusal is None and attempts < budgets.attempts
     match finding:
-        case Landed(entries):
-            return End(State.APPLIED, "found at the vendor", entries)
+        case Landed(maybe_before=False):
+            return End(State.APPLIED, "found at the vendor", finding)
         case _ if elapsed_seconds < settle_seconds:
             return LookAgain(next_look(elapsed_seconds, settle_seconds))
-        case Undecidable(why, entries):
-            return End(State.HELD, f"outcome unknown: {why.value}", entries)
-        case Absent() if refusal is not None:
-            return End(State.REJECTED, refusal)
-        case Absent() if attempts >= budgets.attempts:
-            return End(State.REJECTED, f"not applied: {attempts} sends were lost, each proved absent")
-        case Absent():
-            return SendAgain()
+        case Landed():
+            return End(State.APPLIED, "found at the vendor", finding)
+        case Absent() | Undecidable(Why.INCOMPLETE) if may_send:
+            return SendAgain()  # what is missing
+        case Undecidable(why):
+            return End(State.HELD, f"outcome unknown: {why.value}", finding)
+    return End(State.REJECTED, refusal or f"not applied: {attempts} sends were lost, each proved absent")

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
 from tasks import telemetry
-from tasks.lookup import Image
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tasks.commands import Command
     from tasks.errors import Exchange
-    from tasks.ports import StockEntry
+    from tasks.lookup import Image, Landed
+    from tasks.ports import Found
     from tasks.records import CommandRecord
     from tasks.task import Target
     from workers.leases import Leases
@@ -41,11 +41,15 @@ class Work:
     record: CommandRecord
     owner: str
     command: Command
-    target: Target
+    target: Target[Any]
     #: The claim is for a look-up: the outcome of an earlier send is unknown.
     in_doubt: bool = False
     sent: bool = False
-    image: Image = field(default_factory=Image)
+
+    @property
+    def image(self) -> Image:
+        """What was there before the write."""
+        return self.target.image
 
     @property
     def key(self) -> str:
@@ -106,28 +110,12 @@ async def persist(step: Callable[[], Awaitable[None]]) -> None:
         gap = min(gap * 2, PERSIST_GAP_SECONDS)
 
 
-def shown_entries(entries: tuple[StockEntry, ...]) -> list[dict[str, Any]]:
-    """Give stock entries as evidence: what identifies and proves them."""
-    return [
-        {
-            "part_id": entry.part_id,
-            "timestamp_ms": entry.timestamp_ms,
-            "quantity": entry.quantity,
-            "storage_id": entry.storage_id,
-            "lot_id": entry.lot_id,
-            "comments": entry.comments,
-            "user": entry.user,
-        }
-        for entry in entries
-    ]
-
-
 def evidence_of(
     what: str,
     work: Work,
     *,
     exchange: Exchange | None = None,
-    entries: tuple[StockEntry, ...] = (),
+    entries: tuple[Found, ...] = (),
     note: str = "",
 ) -> dict[str, Any]:
     """Give one step's evidence: what was there before, what was sent and answered, what is there now."""
@@ -137,8 +125,8 @@ def evidence_of(
     if work.sent or work.in_doubt:
         # the timestamps themselves are in the image while they are needed: a long history is not evidence
         shown["before"] = {
-            "stock_entries": len(work.image.timestamps),
-            **work.image.model_dump(mode="json", exclude_none=True, exclude={"timestamps"}),
+            **({"stock_entries": len(work.image.timestamps)} if work.image.timestamps else {}),
+            **work.image.model_dump(mode="json", exclude_defaults=True, exclude={"timestamps"}),
         }
     if exchange is not None:
         shown["exchange"] = {
@@ -149,19 +137,10 @@ def evidence_of(
             "elapsed_ms": exchange.elapsed_ms,
         }
     if entries:
-        shown["after"] = shown_entries(entries)
+        shown["after"] = [entry.shown() for entry in entries]
     return shown
 
 
-def receipt_of(entries: tuple[StockEntry, ...], proof: str) -> dict[str, Any]:
-    """Give the proof that a command landed: the vendor's entries by part and timestamp.
-
-    `proof` is `marker` when they were read back, `answer` when only the vendor's confirmation is known.
-    """
-    return {
-        "proof": proof,
-        "entries": [
-            {"part_id": entry.part_id, "timestamp_ms": entry.timestamp_ms, "quantity": entry.quantity}
-            for entry in entries
-        ],
-    }
+def receipt_of(finding: Landed) -> dict[str, Any]:
+    """Give the proof that a command landed: how it is known, and what at the vendor proves it."""
+    return {"proof": finding.proof.value, "entries": [entry.identity() for entry in finding.entries]}

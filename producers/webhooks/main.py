@@ -20,7 +20,7 @@ from producers.webhooks.auth import Clients
 from producers.webhooks.connection import connection_factory
 from producers.webhooks.health import CHECK_SECONDS, Readiness
 from tasks.redis_client import open_redis
-from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url
+from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url, routes_from
 from tasks.submit import Submitter
 from tasks.telemetry import (
     LEDGER_UNREACHABLE,
@@ -58,7 +58,7 @@ class ConfigurationError(click.ClickException):
 def main(*, check: bool) -> None:
     """Accept commands over HTTP. Settings: REDIS_URL, STOCKRELAY_WEBHOOKS_HOST, _PORT and _TOKENS or _TOKENS_FILE."""
     try:
-        settings, ledger_settings, redis = _configured(os.environ)
+        settings, ledger_settings, submitter, redis = _configured(os.environ)
     except SettingsError as error:
         click.echo(f"stockrelay-webhooks: {error}", err=True)
         sys.exit(_EXIT_USAGE)
@@ -67,22 +67,27 @@ def main(*, check: bool) -> None:
         click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}")
         return
     configure_logging()
-    asyncio.run(_serve(settings, ledger_settings, redis))
+    asyncio.run(_serve(settings, ledger_settings, submitter, redis))
 
 
-def _configured(environ: Mapping[str, str]) -> tuple[WebhookSettings, LedgerSettings, Redis]:
+def _configured(environ: Mapping[str, str]) -> tuple[WebhookSettings, LedgerSettings, Submitter, Redis]:
     settings = read_environment(WebhookSettings, WEBHOOKS_PREFIX, environ)
     ledger_settings = read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", environ)
-    return settings, ledger_settings, open_redis(redis_url(environ))
+    redis = open_redis(redis_url(environ))
+    submitter = Submitter(redis, routes=routes_from(environ), retention_days=ledger_settings.retention_days)
+    return settings, ledger_settings, submitter, redis
 
 
-async def _serve(settings: WebhookSettings, ledger_settings: LedgerSettings, redis: Redis) -> None:
+async def _serve(
+    settings: WebhookSettings, ledger_settings: LedgerSettings, submitter: Submitter, redis: Redis
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     readiness = Readiness(redis, allow_weak=ledger_settings.allow_weak_redis)
-    ledger = Submitter(redis, retention_days=ledger_settings.retention_days)
-    runner = web.AppRunner(create_app(Clients(settings.tokens), ledger, readiness), shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        create_app(Clients(settings.tokens), submitter, readiness), shutdown_timeout=SHUTDOWN_SECONDS
+    )
     await runner.setup()
     try:
         await _refuse_weak(readiness, allow_weak=ledger_settings.allow_weak_redis)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import redis
 
-from tests.backing import ROOT
+from tests.backing import ROOT, SANDBOX_SECRETS
 from tests.process import Process, free_port, wait_until
 from tests.stack import read_procfile
 
@@ -68,20 +68,38 @@ def test_a_wrong_setting_gave_a_worker_a_page_of_traceback(settings: dict[str, s
     assert SECRET not in ended.stderr
 
 
-def test_a_worker_without_the_key_of_what_it_serves_ends_in_one_line(valkey: SharedValkey) -> None:
-    ended = _start("partsbox", REDIS_URL=valkey.url)
+@pytest.mark.parametrize("vendor", SANDBOX_SECRETS)
+def test_a_worker_without_the_secrets_of_what_it_serves_ends_in_one_line(vendor: str, valkey: SharedValkey) -> None:
+    ended = _start(vendor, REDIS_URL=valkey.url)
 
     assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "STOCKRELAY_PARTSBOX_API_KEY: missing; this worker is to serve partsbox\n"
+    named = " and ".join(SANDBOX_SECRETS[vendor])
+    assert ended.stderr == f"{named}: missing; this worker is to serve {vendor}\n"
 
 
-def test_a_weak_redis_ends_a_worker_in_one_line_that_tells_how_to_allow_it(make_valkey: MakeValkey) -> None:
+@pytest.mark.parametrize("program", ["partsbox", "routing"])
+def test_a_weak_redis_ends_a_worker_in_one_line_that_tells_how_to_allow_it(
+    program: str, make_valkey: MakeValkey
+) -> None:
     server = make_valkey({"appendfsync": "everysec"})
-    ended = _start("partsbox", REDIS_URL=server.url, STOCKRELAY_PARTSBOX_API_KEY=KEY)
+    ended = _start(program, REDIS_URL=server.url, STOCKRELAY_PARTSBOX_API_KEY=KEY)
 
     assert (ended.returncode, len(ended.stderr.splitlines()), ended.stdout) == (2, 1, ""), ended.stderr
     assert "appendfsync is 'everysec', needs 'always'" in ended.stderr
     assert "STOCKRELAY_LEDGER_ALLOW_WEAK_REDIS=1" in ended.stderr
+
+
+@pytest.mark.parametrize("program", ["partbolt", "routing", "webhooks"])
+def test_who_routes_does_not_start_with_routes_that_cannot_be_used(program: str, tmp_path: Path) -> None:
+    routes = tmp_path / "routes.toml"
+    routes.write_text('[routes.catalog_part.partsbox]\nname = ""\n')
+    needed = {"STOCKRELAY_PARTBOLT_TOKEN": SECRET, "STOCKRELAY_WEBHOOKS_TOKENS": f"client:{SECRET}-token-of-a-client"}
+
+    ended = _start(program, STOCKRELAY_ROUTING_CONFIG=str(routes), REDIS_URL="redis://127.0.0.1:1/0", **needed)
+
+    assert (ended.returncode, len(ended.stderr.splitlines()), ended.stdout) == (2, 1, ""), ended.stderr
+    assert "STOCKRELAY_ROUTING_CONFIG: " in ended.stderr
+    assert "routes.catalog_part.partsbox.name" in ended.stderr
 
 
 def test_a_refused_login_ends_a_worker_in_one_line(make_valkey: MakeValkey) -> None:

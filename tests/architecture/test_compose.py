@@ -10,15 +10,20 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from tasks.envelope import queue_of
+from tasks.registry import vendors
 from tests.architecture.project import ROOT, pyproject
 from tests.architecture.settings import known_settings
 from tests.stack import read_procfile
 from tests.valkey import DURABLE
-from workers.settings import PartsBoxSettings
+from workers.vendor_settings import VENDOR_SETTINGS
 
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: Final[dict[str, dict[str, Any]]] = COMPOSE["services"]
 OURS: Final = sorted(name for name, service in SERVICES.items() if service.get("image") == "stockrelay")
+
+#: Workers of vendors; the one for routing calls nobody.
+VENDORS: Final = sorted(VENDOR_SETTINGS)
 
 #: Only these may differ between a process under a runner and in a container.
 LOCAL_OPTIONS: Final = {"--address=127.0.0.1", "--address=0.0.0.0"}
@@ -92,10 +97,43 @@ def test_no_secret_is_committed_with_the_files() -> None:
     assert "/secrets/" in (ROOT / ".gitignore").read_text().splitlines()
 
 
-def test_the_worker_may_finish_a_vendor_call_before_it_is_killed() -> None:
-    grace = int(SERVICES["partsbox"]["stop_grace_period"].removesuffix("s"))
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_the_worker_may_finish_a_vendor_call_before_it_is_killed(vendor: str) -> None:
+    grace = int(SERVICES[vendor]["stop_grace_period"].removesuffix("s"))
 
-    assert grace > PartsBoxSettings.model_fields["timeout_seconds"].default
+    assert grace > VENDOR_SETTINGS[vendor].model_fields["timeout_seconds"].default
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_vendors_worker_gets_its_own_secrets_and_no_other_vendors(vendor: str) -> None:
+    told = {name for name in SERVICES[vendor]["environment"] if name.endswith("_FILE")}
+
+    assert told == {f"STOCKRELAY_{vendor.upper()}_{secret.upper()}_FILE" for secret in VENDOR_SETTINGS[vendor].secrets}
+
+
+def test_who_has_partsbox_alone_needs_no_other_secret() -> None:
+    always = [service for service in SERVICES.values() if "profiles" not in service]
+    needed = {secret for service in always for secret in service.get("secrets", [])}
+
+    assert needed == {"partsbox_api_key", "webhooks_tokens", "flower_basic_auth"}
+
+
+def test_every_vendor_has_a_worker_for_its_queue_alone() -> None:
+    queues = [re.search(r"-Q (\S+)", str(service["command"])) for service in SERVICES.values()]
+
+    assert sorted(found[1] for found in queues if found) == sorted(map(queue_of, vendors()))
+
+
+@pytest.mark.parametrize("name", ["webhooks", "partbolt", "routing"])
+def test_who_routes_reads_the_routes_file_that_is_mounted(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["configs"] == [{"source": "routes", "target": service["environment"]["STOCKRELAY_ROUTING_CONFIG"]}]
+    assert (ROOT / COMPOSE["configs"]["routes"]["file"]).is_file()
+
+
+def test_routing_runs_wherever_a_routed_part_can_be_accepted() -> None:
+    assert SERVICES["routing"]["profiles"] == SERVICES["partium"]["profiles"]
 
 
 def test_published_ports_lead_to_the_ports_the_processes_listen_on_and_only_from_loopback() -> None:

@@ -34,7 +34,8 @@ class Desk(Books):
 
     def requests(self, operation: str, part_id: str) -> list[RequestRecord]:
         """The requests of one operation that were about the part."""
-        return [request for request in self.sandbox.journal.requests_of(operation) if request.part_id == part_id]
+        requests = self.sandbox.journal.requests_of(operation)
+        return [request for request in requests if f"part:{part_id}" in request.subjects]
 
     async def until_at_gate(self, name: str) -> None:
         await eventually(lambda: self.sandbox.gates[name].waiting > 0, f"a request stands at the gate {name}")

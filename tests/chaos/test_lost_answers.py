@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -83,7 +83,7 @@ async def test_a_command_delivered_five_times_at_once_is_applied_once(
     [("status", {"status": 429, "retry_after": "seconds"}), ("status", {"status": 500}), ("hang", {})],
     ids=["429", "500", "timeout"],
 )
-async def test_doubt_outlives_failed_look_ups(desk: Desk, lost: str, fault: str, options: dict[str, int | str]) -> None:
+async def test_doubt_outlives_failed_look_ups(desk: Desk, lost: str, fault: str, options: dict[str, Any]) -> None:
     kinds = ("stock.remove", "order.receive_line")
     batch = Batch("failed-looks", kinds)
     failures = []

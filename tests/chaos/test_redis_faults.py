@@ -15,7 +15,7 @@ from tasks.submit import Submitter
 from tests.chaos.batch import KINDS, WRITING, Batch
 from tests.chaos.books import VENDOR, eventually
 from tests.chaos.scene import LEASE_SECONDS
-from tests.relay import build_executor
+from tests.relay import build_executor, settings_of
 from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_
     sandbox.load.load(batch.fixture())
     key = (await Submitter(redis_client).submit(batch.command("stock.add"))).key
     async with open_session() as session:
-        executor, _ = build_executor(redis_client, session, sandbox.url)
+        executor = build_executor(redis_client, session, settings_of(sandbox))
         ledger = executor.leases.ledger
         intent = ledger.intent
 

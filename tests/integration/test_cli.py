@@ -40,7 +40,7 @@ async def test_status_counts_commands_by_state(person: Operator) -> None:
     await person.admit(command(1), command(2), command(3, part_id=OTHER_PART))
     await person.dead(command(4, part_id=STORAGE))
 
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
 
     assert vendor["vendor"] == VENDOR
     assert {name: count for name, count in vendor["counts"].items() if count} == {
@@ -52,7 +52,7 @@ async def test_status_counts_commands_by_state(person: Operator) -> None:
 
 
 async def test_status_of_an_empty_system_is_all_zero(person: Operator) -> None:
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
 
     assert set(vendor["counts"].values()) == {0}
     assert (vendor["dead_letters"], vendor["oldest"]) == (0, None)
@@ -70,7 +70,7 @@ async def test_the_oldest_open_command_is_found_in_every_state(person: Operator,
     await _accepted_earlier(person, oldest, 7_000)
     await person.admit(command(2, part_id=OTHER_PART))
 
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
 
     assert (vendor["oldest"]["key"], vendor["oldest"]["state"]) == (oldest, state.value)
     assert vendor["oldest"]["age_seconds"] >= 7
@@ -81,7 +81,7 @@ async def test_the_oldest_open_command_may_wait_behind_a_held_one(person: Operat
     behind, _ = await person.admit(command(2), command(3, part_id=OTHER_PART))
     await _accepted_earlier(person, behind, 5_000)
 
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
 
     assert vendor["oldest"]["key"] == behind
 
@@ -90,7 +90,7 @@ async def test_the_oldest_open_command_is_found_among_more_than_a_page(person: O
     keys = await person.admit(*(command(number, part_id=f"{number:026d}") for number in range(600)))
     await _accepted_earlier(person, keys[431], 5_000)
 
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
 
     assert vendor["oldest"]["key"] == keys[431]
 
@@ -110,7 +110,7 @@ async def test_status_shows_limits_and_pause(person: Operator, redis_client: red
     await limiter.ghost("two", 60)
     await limiter.pause(None, "stock take")
 
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
     text = (await person.run("status")).stdout
 
     shown = vendor["limits"]

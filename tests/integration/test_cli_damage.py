@@ -88,7 +88,7 @@ async def test_status_goes_on_with_a_command_of_the_wrong_type_and_one_that_cann
     await redis_client.set(PREFIX + "cmd:" + other, "no hash")
     await redis_client.hdel(PREFIX + "cmd:" + damaged, "kind")
 
-    (vendor,) = (await person.json("status"))["vendors"]
+    (vendor, *_) = (await person.json("status"))["vendors"]
 
     assert (vendor["oldest"]["key"], vendor["oldest"]["state"]) == (damaged, "damaged")
     assert f"{damaged} (damaged: field kind: missing)" in (await person.run("status")).stdout

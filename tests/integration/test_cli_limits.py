@@ -91,7 +91,7 @@ async def test_reset_gives_the_workers_their_own_limits_back(person: Operator, l
         ((VENDOR, "--rates", "0/1s"), "at least 1"),
         ((VENDOR, "--concurrency", "0"), "1<=x"),
         ((VENDOR, "--reset", "--concurrency", "2"), "--reset goes with neither"),
-        (("nobody",), "'nobody' is not 'partsbox'"),
+        (("nobody",), "'nobody' is not one of 'partsbox', 'partium', 'openbom', 'partbolt', 'routing'"),
     ],
 )
 async def test_a_wrong_change_is_wrong_usage_and_changes_nothing(

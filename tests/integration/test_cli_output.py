@@ -109,7 +109,7 @@ async def test_version_and_help_need_no_redis(person: Operator) -> None:
 
     assert "stockrelay, version " in (await person.run("--version", env=nowhere)).stdout
     help_text = (await person.run("--help", env=nowhere)).stdout
-    for name in ("status", "show", "dead-letters", "cancel", "pause", "resume", "limits"):
+    for name in ("status", "show", "dead-letters", "cancel", "pause", "resume", "limits", "directory"):
         assert name in help_text
         assert (await person.run(name, "--help", env=nowhere)).stdout.startswith("Usage: ")
     assert (await person.run("statsu", env=nowhere, code=2)).stderr != ""
@@ -117,8 +117,8 @@ async def test_version_and_help_need_no_redis(person: Operator) -> None:
 
 async def test_the_help_names_every_key_of_the_json(person: Operator) -> None:
     key = await person.dead(command(1))
-    (vendor,) = (status := await person.json("status"))["vendors"]
-    (limits,) = await person.json("limits")
+    (vendor, *_) = (status := await person.json("status"))["vendors"]
+    (limits, *_) = await person.json("limits")
     listed = await person.json("dead-letters", "list")
     printed = {
         ("status",): {*status, *status["redis"], *vendor},

@@ -47,12 +47,12 @@ async def test_a_parent_shows_its_progress_and_ends_with_its_last_child(desk: De
     parent, children = await expanded(desk, ["part:a", "part:b"])
     record = await desk.ledger.find(parent)
     assert record is not None
-    assert (record.state, record.total, record.done, record.reason) == (State.WAITING, 2, 0, "0/2 lines done")
+    assert (record.state, record.total, record.done, record.reason) == (State.WAITING, 2, 0, "0/2 done")
     assert record.children == tuple(child.key for child in children)
     await desk.finish(children[0].key, State.APPLIED)
     record = await desk.ledger.find(parent)
     assert record is not None
-    assert (record.state, record.done, record.reason) == (State.WAITING, 1, "1/2 lines done")
+    assert (record.state, record.done, record.reason) == (State.WAITING, 1, "1/2 done")
     await desk.finish(children[1].key, State.APPLIED)
     record = await desk.ledger.find(parent)
     assert record is not None
@@ -82,7 +82,7 @@ async def test_a_parent_without_all_its_children_ends_rejected(desk: Desk, how: 
     record = await desk.ledger.find(parent)
     assert record is not None
     assert (record.state, record.done, record.failed) == (State.REJECTED, 2, 1)
-    assert record.reason == "1/2 lines applied, the rest discarded or cancelled"
+    assert record.reason == "1/2 applied, the rest discarded or cancelled"
 
 
 async def test_a_parent_that_was_not_expanded_can_be_cancelled(desk: Desk) -> None:

@@ -7,10 +7,13 @@ import itertools
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tasks import telemetry
 from tasks.commands import Currency
 from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError
 from tasks.identity import with_marker
@@ -29,7 +32,7 @@ from workers.outcomes import FORBIDDEN_IN_A_ROW, Outcomes
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from tasks.ports import Sending, VendorPort
+    from tasks.ports import Sending
 
 VENDOR = "partsbox"
 PART, SHELF = "p" * 26, "s" * 26
@@ -80,7 +83,8 @@ class Bench:
         self.ledger = Ledger(self.redis, VENDOR, request_seconds=30.0)
         self.limiter = Limiter(self.redis, VENDOR, POLICY)
         self.executor = Executor(
-            port=cast("VendorPort", self.vendor),
+            port=self.vendor,
+            ledger_of=partial(Ledger, self.redis),
             leases=Leases(self.ledger, 15.0),
             outcomes=Outcomes(self.ledger, self.limiter),
             settle_seconds=60.0,
@@ -168,6 +172,29 @@ async def test_an_overloaded_vendor_is_paused_though_the_write_is_in_doubt(bench
     assert await bench.limiter.paused()
 
 
+async def test_commands_that_shared_a_request_pause_the_vendor_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = [VendorBlockedError("maintenance", throttled=True, retry_after_seconds=5.0) for _ in range(100)]
+
+    with caplog.at_level("WARNING"):
+        await asyncio.gather(*(bench.executor.outcomes.pause(error) for error in told))
+
+    assert [record.message for record in caplog.records] == [telemetry.VENDOR_PAUSED]
+    assert await bench.limiter.paused()
+    assert (await bench.limiter.snapshot()).factor == 0.5
+
+
+async def test_a_pause_that_redis_did_not_take_is_everybodys_error(bench: Bench) -> None:
+    await bench.redis.aclose()
+    bench.redis.connection_pool.connection_kwargs["port"] = 1
+    told = [VendorBlockedError("maintenance", throttled=True) for _ in range(3)]
+
+    found = await asyncio.gather(*(bench.executor.outcomes.pause(error) for error in told), return_exceptions=True)
+
+    assert [type(error) for error in found] == [RedisConnectionError] * 3
+
+
 async def test_the_settle_time_of_a_lost_worker_begins_when_its_request_is_surely_closed(bench: Bench) -> None:
     """It lost Redis, not the vendor: its request stays open for the whole timeout."""
     key = await bench.submit()
@@ -175,15 +202,16 @@ async def test_the_settle_time_of_a_lost_worker_begins_when_its_request_is_surel
     assert claim.record is not None
     await bench.ledger.intent(key, "lost", {})
     name = f"sr:{{{VENDOR}}}:"
-    await bench.redis.hset(f"{name}cmd:{key}", "lease_ms", 1)
-    await bench.redis.zadd(f"{name}sending", {key: 1})
+    lease_ended = now_ms() - 1_000
+    await bench.redis.hset(f"{name}cmd:{key}", "lease_ms", lease_ended)
+    await bench.redis.zadd(f"{name}sending", {key: lease_ended})
 
     await bench.ledger.promote()
 
     record = await bench.ledger.find(key)
     assert record is not None
-    intent_ms = int(cast("str", await bench.redis.hget(f"{name}cmd:{key}", "intent_ms")))
-    assert (record.state, record.doubt_ms) == (State.IN_DOUBT, intent_ms + 30_000)
+    # as long as it had its lease it may have begun the request
+    assert (record.state, record.doubt_ms) == (State.IN_DOUBT, lease_ended + 30_000)
 
 
 async def test_the_slot_of_a_killed_worker_is_freed_by_the_one_who_finds_its_write(bench: Bench) -> None:
@@ -223,7 +251,7 @@ async def test_a_price_that_differs_by_the_smallest_unit_is_another_price(there:
         price=Decimal("0.00000001"),
         currency=Currency.EUR,
     )
-    target = Target(cast("VendorPort", ScriptedVendor(entries=[entry])), "k" * 20)
+    target: Target[Any] = Target(ScriptedVendor(entries=[entry]), "k" * 20)
 
     before = await StockCorrection().before(command, target)
 

@@ -94,7 +94,7 @@ def test_an_interrupt_while_the_stack_starts_leaves_nothing_behind(tmp_path: Pat
         pass
 
     assert not stack.valkey.running
-    assert not stack.sandbox.running
+    assert not stack.sandboxes["partsbox"].running
     assert not accepts(stack.valkey.port)
 
 

@@ -46,7 +46,11 @@ class FakeLedger:
 
     async def promote(self, **_: Any) -> Promotion:
         self._call()
-        return Promotion(0, 0, 0, 0, None)
+        return Promotion(0, 0, 0, 0, 0, None)
+
+
+def no_other(vendor: str) -> Ledger:
+    raise LookupError(vendor)
 
 
 class OpenLimiter:
@@ -81,7 +85,7 @@ async def test_recovery_goes_on_after_any_error(trouble: Exception, monkeypatch:
     monkeypatch.setattr("workers.recovery.ERROR_GAP_SECONDS", 0.0)
     ledger = FakeLedger([trouble])
 
-    await run_until_answered(recover_for_ever(cast("Ledger", ledger), cast("Limiter", OpenLimiter())), ledger)
+    await run_until_answered(recover_for_ever(cast("Ledger", ledger), cast("Limiter", OpenLimiter()), no_other), ledger)
 
     assert ledger.calls >= 2
 

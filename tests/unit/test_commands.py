@@ -18,24 +18,18 @@ from tasks.orders import ReceiveLine, ReceiveOrder
 from tasks.registry import InvalidCommandError, command_type, kinds, parse_command, submittable_kinds, vendors
 from tasks.stock import AddStock, CorrectStock, MoveStock, RemoveStock
 from tasks.submit import Submitter, to_new_command
+from tests.command_examples import GOOD, LINE, NOW_MS, ORDER, PART, SHELF, another
 
-PART, SHELF, BIN, ORDER, LINE = (letter * 26 for letter in "pshdn")
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 
-ADD = {"part_id": PART, "storage_id": SHELF, "quantity": 3, "stock_timestamp": NOW_MS}
-REMOVE = ADD
-MOVE = {
-    "part_id": PART,
-    "from_storage_id": SHELF,
-    "to_storage_id": BIN,
-    "quantity": 3,
-    "stock_timestamp": NOW_MS,
-}
-CORRECT = {"part_id": PART, "entry_timestamp": NOW_MS - 1, "quantity": -3, "stock_timestamp": NOW_MS}
-RECEIVE = {"order_id": ORDER, "storage_id": SHELF, "stock_timestamp": NOW_MS}
-LINES = {**RECEIVE, "lines": [{"stock_id": LINE, "quantity": 3}]}
-RECEIVE_LINE = {**RECEIVE, "stock_id": LINE, "part_id": PART, "quantity": 3}
+ADD, REMOVE, MOVE, CORRECT, LINES, RECEIVE_LINE = (
+    GOOD[kind]
+    for kind in ("stock.add", "stock.remove", "stock.move", "stock.correct", "order.receive", "order.receive_line")
+)
+RECEIVE = {name: value for name, value in LINES.items() if name != "lines"}
+
+#: A summary is one line of a table, and of Flower.
+MAX_SUMMARY = 200
 
 BAD: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("stock.add", ADD, {"part_id": "unknown"}, "part_id", "pattern"),
@@ -115,18 +109,7 @@ def test_bad_input_is_refused_with_its_field_and_a_reason(
     assert reason in message
 
 
-@pytest.mark.parametrize(
-    ("kind", "good"),
-    [
-        ("stock.add", ADD),
-        ("stock.remove", REMOVE),
-        ("stock.move", MOVE),
-        ("stock.correct", CORRECT),
-        ("order.receive", RECEIVE),
-        ("order.receive", LINES),
-        ("order.receive_line", RECEIVE_LINE),
-    ],
-)
+@pytest.mark.parametrize(("kind", "good"), [*GOOD.items(), ("order.receive", RECEIVE)])
 def test_good_input_is_a_command_and_survives_the_ledger(kind: str, good: dict[str, Any]) -> None:
     command = parse_command(kind, good)
     stored = to_new_command(command, command.key(), "test")
@@ -155,7 +138,9 @@ def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize("kind", ["", "stock.steal", "stock.add ", "__class__"])
 def test_an_unknown_kind_is_refused_with_the_known_ones(kind: str) -> None:
-    with pytest.raises(InvalidCommandError, match=r"^kind: unknown; send one of stock\.add, .*order\.receive \(got"):
+    with pytest.raises(
+        InvalidCommandError, match=r"^kind: unknown; send one of bom\.set_property, .*storage\.update \(got"
+    ):
         parse_command(kind, ADD)
     with pytest.raises(InvalidCommandError):
         command_type(kind)
@@ -189,22 +174,37 @@ async def test_a_moment_far_in_the_future_is_refused_at_the_door(ahead_ms: int) 
         await submitter().submit(command)
 
 
-async def test_a_line_of_an_order_cannot_be_submitted_by_a_client() -> None:
-    with pytest.raises(InvalidCommandError, match=r"kind: not for clients; send one of stock\.add"):
+async def test_what_only_a_parent_makes_cannot_be_submitted_by_a_client() -> None:
+    with pytest.raises(InvalidCommandError, match=r"kind: not for clients; send one of bom\.set_property"):
         await submitter().submit(parse_command("order.receive_line", RECEIVE_LINE))
 
 
+def test_there_is_an_example_of_every_kind() -> None:
+    assert sorted(kinds()) == sorted(GOOD)
+
+
 def test_the_kinds_and_their_vendors() -> None:
-    assert kinds() == (
-        "stock.add",
-        "stock.remove",
-        "stock.move",
-        "stock.correct",
-        "order.receive",
-        "order.receive_line",
-    )
-    assert submittable_kinds() == kinds()[:-1]
-    assert vendors() == ("partsbox",)
+    assert set(kinds()) - set(submittable_kinds()) == {"order.receive_line", "part.create", "catalog.route_part"}
+    assert vendors() == ("partsbox", "partium", "openbom", "partbolt", "routing")
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_every_kind_names_its_lanes_and_says_what_it_does(kind: str) -> None:
+    command = parse_command(kind, GOOD[kind])
+
+    assert command.lanes()
+    assert len(set(command.lanes())) == len(command.lanes())
+    assert command.summary() != kind
+    assert len(command.summary()) < MAX_SUMMARY
+
+
+@pytest.mark.parametrize("kind", kinds())
+@pytest.mark.parametrize(("field", "value"), [("colour", "red"), ("stock_timestamp", None), ("source", "two words")])
+def test_every_kind_refuses_what_none_may_have(kind: str, field: str, value: Any) -> None:
+    found, message = problem(kind, {**GOOD[kind], field: value})
+
+    assert found == field
+    assert message
 
 
 # prices
@@ -236,15 +236,6 @@ def test_a_price_that_a_binary_float_would_change_is_refused(text: str) -> None:
 
 
 # identity
-
-GOOD: dict[str, dict[str, Any]] = {
-    "stock.add": ADD,
-    "stock.remove": REMOVE,
-    "stock.move": MOVE,
-    "stock.correct": CORRECT,
-    "order.receive": LINES,
-    "order.receive_line": RECEIVE_LINE,
-}
 
 
 @pytest.mark.parametrize(
@@ -296,34 +287,11 @@ def test_the_key_of_a_command_never_changes(kind: str, key: str) -> None:
     assert is_key(key)
 
 
-CHANGES: dict[str, Any] = {
-    "stock_timestamp": NOW_MS + 1,
-    "source": "other",
-    "part_id": "q" * 26,
-    "storage_id": "q" * 26,
-    "from_storage_id": "q" * 26,
-    "to_storage_id": "q" * 26,
-    "order_id": "q" * 26,
-    "stock_id": "q" * 26,
-    "lot_id": "q" * 26,
-    "quantity": 4,
-    "entry_timestamp": NOW_MS + 5,
-    "price": "7",
-    "currency": "usd",
-    "new_comments": "other",
-    "lines": [{"stock_id": LINE, "quantity": 4}],
-}
-#: What a changed field needs beside it to be a command at all.
-TOGETHER = {"order_id": {"vendor_sku": "sku"}, "price": {"currency": "eur"}, "currency": {"price": "6"}}
-
-
 @pytest.mark.parametrize("kind", kinds())
 def test_any_other_value_of_an_identity_field_is_another_command(kind: str) -> None:
     keys = {parse_command(kind, GOOD[kind]).key()}
     names = command_type(kind).identity_fields()
-    for name in names:
-        beside = TOGETHER.get(name, {}) if kind in ("stock.add", "stock.correct") else {}
-        keys.add(parse_command(kind, {**GOOD[kind], **beside, name: CHANGES[name]}).key())
+    keys |= {parse_command(kind, another(kind, name)).key() for name in names}
     assert len(keys) == len(names) + 1
 
 

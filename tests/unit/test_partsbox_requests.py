@@ -14,12 +14,13 @@ from tasks.commands import Currency
 from tasks.errors import Exchange
 from tasks.orders import ReceiveLine
 from tasks.stock import AddStock, CorrectStock, MoveStock, NewLot, NewOrder, RemoveStock
-from workers.vendors.base import json_text
 from workers.vendors.partsbox.orders import PartsBoxOrders
 from workers.vendors.partsbox.stock import PartsBoxStock
+from workers.vendors.request import json_text
 
 if TYPE_CHECKING:
     from tasks.ports import Sending
+    from workers.vendors.models import Request
     from workers.vendors.partsbox.client import PartsBoxClient
 
 PART, BOX, SHELF = "2" * 26, "3" * 26, "4" * 26
@@ -35,9 +36,9 @@ class Recorder:
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any]] = []
 
-    async def write(self, operation: str, body: dict[str, Any], sending: Sending) -> Exchange:
+    async def change(self, operation: str, request: Request, sending: Sending) -> Exchange:
         assert sending.key == KEY
-        self.sent.append((operation, json.loads(json_text(body))))
+        self.sent.append((operation, json.loads(json_text(request.body()))))
         return Exchange(operation)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tasks.ports import StockEntry
-from workers.vendors.partsbox import wire
+from workers.vendors.partsbox.wire import stock as wire
 
 PART, BOX, SHELF = "2" * 26, "3" * 26, "4" * 26
 ORDER, LINE, LOT = "5" * 26, "6" * 26, "7" * 26

@@ -39,7 +39,8 @@ def after_look(
 
 
 ENTRIES = (StockEntry("part", 1, 5),)
-UNDECIDED = [Undecidable(why, ENTRIES) for why in Why]
+UNDECIDED = [Undecidable(why, ENTRIES) for why in Why if why is not Why.INCOMPLETE]
+INCOMPLETE = Undecidable(Why.INCOMPLETE, ENTRIES)
 
 
 @pytest.mark.parametrize(("attempts", "ceiling"), [(1, 2.0), (2, 4.0), (3, 8.0), (4, 10.0)])
@@ -117,10 +118,18 @@ def test_after_the_settle_time_the_next_look_is_now() -> None:
 @pytest.mark.parametrize("elapsed", [0.0, 59.9, 60.0, 1e6])
 @pytest.mark.parametrize("refusal", [None, "not ordered"])
 def test_what_is_found_is_applied_at_any_time_whatever_a_repeat_was_told(elapsed: float, refusal: str | None) -> None:
-    assert after_look(Landed(ENTRIES), elapsed, 60.0, refusal) == End(State.APPLIED, "found at the vendor", ENTRIES)
+    found = Landed(ENTRIES)
+
+    assert after_look(found, elapsed, 60.0, refusal) == End(State.APPLIED, "found at the vendor", found)
 
 
-@pytest.mark.parametrize("finding", [Absent(), *UNDECIDED])
+def test_what_may_have_been_there_before_is_applied_when_nothing_can_arrive_any_more() -> None:
+    found = Landed(ENTRIES, maybe_before=True)
+
+    assert after_look(found, 60.0, 60.0, "not ordered") == End(State.APPLIED, "found at the vendor", found)
+
+
+@pytest.mark.parametrize("finding", [Absent(), INCOMPLETE, Landed(ENTRIES, maybe_before=True), *UNDECIDED])
 @given(elapsed=st.floats(0, 59.99), refusal=st.sampled_from([None, "not ordered"]))
 def test_nothing_but_a_find_ends_doubt_before_the_settle_time(
     finding: Finding, elapsed: float, refusal: str | None
@@ -146,9 +155,19 @@ def test_a_refused_repeat_of_an_absent_write_ends_with_the_refusal() -> None:
     assert after_look(Absent(), 60.0, 60.0, "not ordered") == End(State.REJECTED, "not ordered")
 
 
+def test_the_rest_of_a_write_that_landed_in_part_is_sent() -> None:
+    assert after_look(INCOMPLETE, 60.0, 60.0, None, attempts=4) == SendAgain()
+
+
+@pytest.mark.parametrize(("refusal", "attempts"), [("conflict", 1), (None, 5)])
+def test_a_write_that_stays_there_in_part_is_held(refusal: str | None, attempts: int) -> None:
+    """Rejected would say that nothing of it was done."""
+    assert after_look(INCOMPLETE, 60.0, 60.0, refusal, attempts=attempts) == End(
+        State.HELD, "outcome unknown: only a part of it is there", INCOMPLETE
+    )
+
+
 @pytest.mark.parametrize("finding", UNDECIDED)
 @pytest.mark.parametrize("refusal", [None, "not ordered"])
 def test_what_cannot_be_decided_is_held_and_never_sent(finding: Undecidable, refusal: str | None) -> None:
-    assert after_look(finding, 60.0, 60.0, refusal) == End(
-        State.HELD, f"outcome unknown: {finding.why.value}", finding.entries
-    )
+    assert after_look(finding, 60.0, 60.0, refusal) == End(State.HELD, f"outcome unknown: {finding.why.value}", finding)

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from tasks.app import create_app
 from tasks.redis_client import InsecureRedisError, open_redis
-from tasks.settings import KNOWN_PREFIXES, LedgerSettings, SettingsError, read_environment, redis_url
+from tasks.routes import Routes
+from tasks.settings import KNOWN_PREFIXES, LedgerSettings, SettingsError, read_environment, redis_url, routes_from
 from workers.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PREFIX = "STOCKRELAY_TEST_"
@@ -148,10 +150,21 @@ def test_the_settings_of_other_programs_stop_nobody() -> None:
     assert read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", others) == LedgerSettings()
 
 
-def test_the_vendors_settings_must_be_right_where_nobody_has_its_key() -> None:
-    with pytest.raises(SettingsError, match=r"^STOCKRELAY_PARTSBOX_URL: must be https"):
-        Settings.from_environment({"STOCKRELAY_PARTSBOX_URL": "http://vendor.example"})
-    assert Settings.from_environment({}).partsbox is None
+@pytest.mark.parametrize("reader", [routes_from, Settings.from_environment])
+def test_a_routes_file_that_cannot_be_used_is_named_with_the_place_in_it(
+    reader: Callable[[dict[str, str]], Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "routes.toml"
+    path.write_text('[routes.catalog_part.partsbox]\nnmae = "part_id"\n')
+
+    with pytest.raises(SettingsError, match=r"^STOCKRELAY_ROUTING_CONFIG: .*routes\.catalog_part\.partsbox\.n"):
+        reader({"STOCKRELAY_ROUTING_CONFIG": str(path)})
+    with pytest.raises(SettingsError, match=r"^STOCKRELAY_ROUTING_CONFIG: .*: cannot be read: No such file"):
+        reader({"STOCKRELAY_ROUTING_CONFIG": str(tmp_path / "none.toml")})
+
+
+def test_nothing_is_routed_without_a_routes_file() -> None:
+    assert Settings.from_environment({}).routes == routes_from({}) == Routes()
 
 
 @pytest.mark.parametrize("query", ["", "?ssl_cert_reqs=none", "?ssl_cert_reqs=optional"])

@@ -24,13 +24,14 @@ from tests.scripted_vendor import (
     Limiter,
     Permission,
     Session,
+    call,
     envelope,
     make,
     read_once,
     write_once,
 )
 from workers.vendors.base import MAX_ANSWER_BYTES
-from workers.vendors.partsbox import wire
+from workers.vendors.partsbox.wire import stock as wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -236,8 +237,8 @@ async def test_after_a_status_no_trouble_means_that_nothing_was_sent(trouble: Ex
 async def test_trouble_behind_a_whole_answer_changes_nothing() -> None:
     class Unpleasant(Session):
         @asynccontextmanager
-        async def post(self, url: object, **options: Any) -> AsyncIterator[Any]:
-            async with super().post(url, **options) as response:
+        async def request(self, method: str, url: object, **options: Any) -> AsyncIterator[Any]:
+            async with super().request(method, url, **options) as response:
                 yield response
             raise aiohttp.ClientOSError(104, "reset while closing")
 
@@ -272,7 +273,7 @@ async def test_every_error_carries_what_was_asked_and_answered() -> None:
     client._clock = lambda: next(ticks)
 
     with pytest.raises(RejectedError, match="stock/add: HTTP 409 “Not enough stock”: refused") as caught:
-        await client.write("stock/add", {"stock/price": Decimal("0.10")}, Permission(limiter))
+        await client.write(call("stock/add", {"stock/price": Decimal("0.10")}), Permission(limiter))
 
     assert caught.value.exchange == Exchange("stock/add", {"stock/price": 0.1}, 409, json.loads(body), 42)
 
@@ -282,7 +283,7 @@ async def test_an_unreadable_read_is_retryable_and_names_the_place_not_the_value
     body = json.dumps(OK | {"data": {"part/id": "p", "part/stock": stock}}).encode()
 
     with pytest.raises(RetryableError, match=r"part/stock\.0\.stock/quantity") as caught:
-        await make(Session(body=body)).read_as("part/get", {}, lambda answer: wire.stock_entries(answer, "p"))
+        await make(Session(body=body)).read_as(call("part/get", {}), lambda answer: wire.stock_entries(answer, "p"))
 
     assert "12 or so" not in str(caught.value)
     assert caught.value.exchange is not None
@@ -340,7 +341,7 @@ def test_whatever_comes_back_only_the_four_errors_come_out(
         assert isinstance(exchange, Exchange)
         json.dumps(exchange.answer, allow_nan=False, ensure_ascii=False).encode()
         try:
-            await make(session).read_as("part/get", {}, lambda answer: wire.stock_entries(answer, "p"))
+            await make(session).read_as(call("part/get", {}), lambda answer: wire.stock_entries(answer, "p"))
         except VendorError as error:
             assert type(error) in set(four) - {InDoubtError}  # noqa: PT017  success is allowed too
             assert error.exchange is not None  # noqa: PT017  the same

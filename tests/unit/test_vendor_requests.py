@@ -19,6 +19,7 @@ from tests.scripted_vendor import (
     Permission,
     Session,
     answering,
+    call,
     envelope,
     make,
     read_once,
@@ -27,6 +28,7 @@ from tests.scripted_vendor import (
 from workers.limits import PausedError
 from workers.vendors.base import MAX_RETRY_AFTER_SECONDS, open_session, retry_after_seconds
 from workers.vendors.partsbox.client import secret_headers
+from workers.vendors.request import Answer, Call
 
 # the way to the first byte
 
@@ -36,7 +38,7 @@ async def test_the_request_is_sent_as_the_vendor_wants_it() -> None:
     limiter = Limiter()
 
     await make(session, limiter, base_url="https://vendor.test/api/1/").write(
-        "stock/add", {"a": 1}, Permission(limiter)
+        call("stock/add", {"a": 1}), Permission(limiter)
     )
 
     (sent,) = session.sent
@@ -50,7 +52,7 @@ async def test_the_request_is_sent_as_the_vendor_wants_it() -> None:
     assert session._retry_connection is False
 
 
-@pytest.mark.parametrize(("leaves", "outcome"), [(True, Exchange), (False, RetryableError)])
+@pytest.mark.parametrize(("leaves", "outcome"), [(True, Answer), (False, RetryableError)])
 async def test_a_write_that_may_not_leave_any_more_sends_no_byte_and_is_no_doubt(
     leaves: bool,  # noqa: FBT001  a case, not a switch
     outcome: type[object],
@@ -60,13 +62,23 @@ async def test_a_write_that_may_not_leave_any_more_sends_no_byte_and_is_no_doubt
     async with answering(envelope()) as (url, received), open_session() as session:
         client = make(session, limiter, base_url=url)
         try:
-            found: object = await client.write("stock/add", {"a": 1}, Permission(limiter, leaves=leaves))
+            found: object = await client.write(call("stock/add", {"a": 1}), Permission(limiter, leaves=leaves))
         except RetryableError as error:
             found = error
 
     assert isinstance(found, outcome)
     assert [head for head in received if head] == received[: int(leaves)]
     assert limiter.log == [("acquire", KEY), ("permitted",), ("release", KEY)]
+
+
+async def test_a_body_of_megabytes_is_sent_whole() -> None:
+    """aiohttp warns of large bytes, and would write them in one go."""
+    limiter, items = Limiter(), ["x" * 1000] * 4000
+    async with answering(envelope()) as (url, received), open_session() as session:
+        found = await make(session, limiter, base_url=url).write(Call.post("lists", items), Permission(limiter))
+
+    assert found.status == 200
+    assert b"Content-Length: 4012001\r\n" in received[0]  # and the server read so many
 
 
 async def test_a_stale_permit_is_exchanged_before_the_intent() -> None:
@@ -87,7 +99,7 @@ async def test_a_permit_that_goes_stale_before_the_first_byte_is_exchanged_in_th
     limiter = Limiter(fresh=[True, False, True])
 
     async with answering(envelope()) as (url, received), open_session() as session:
-        await make(session, limiter, base_url=url).write("stock/add", {"a": 1}, Permission(limiter))
+        await make(session, limiter, base_url=url).write(call("stock/add", {"a": 1}), Permission(limiter))
 
     assert len(received) == 1
     assert limiter.log == [("acquire", KEY), ("permitted",), ("acquire", KEY), ("release", KEY)]
@@ -104,7 +116,7 @@ async def test_a_vendor_paused_while_it_was_connected_to_gets_no_byte_and_the_co
 
     async with answering(envelope()) as (url, received), open_session() as session:
         with pytest.raises(PausedError):
-            await make(session, limiter, base_url=url).write("stock/add", {"a": 1}, Permission(limiter))
+            await make(session, limiter, base_url=url).write(call("stock/add", {"a": 1}), Permission(limiter))
 
     assert not any(received)
     assert limiter.log == [("acquire", KEY), ("permitted",), ("release", KEY)]
@@ -115,7 +127,7 @@ async def test_a_sender_that_does_not_permit_stops_the_write(error: BaseExceptio
     limiter, session = Limiter(), Session(body=envelope())
 
     with pytest.raises(type(error)):
-        await make(session, limiter).write("stock/add", {}, Permission(limiter, error=error))
+        await make(session, limiter).write(call("stock/add", {}), Permission(limiter, error=error))
 
     assert session.sent == []
     assert limiter.log == [("acquire", KEY), ("permitted",), ("release", KEY)]
@@ -129,7 +141,7 @@ async def test_what_the_limiter_raises_comes_through_before_any_intent() -> None
     limiter, session = Paused(), Session(body=envelope())
 
     with pytest.raises(LookupError):
-        await make(session, limiter).write("stock/add", {}, Permission(limiter))
+        await make(session, limiter).write(call("stock/add", {}), Permission(limiter))
 
     assert session.sent == []
     assert limiter.log == []
@@ -173,7 +185,7 @@ async def test_a_second_cancellation_does_not_stop_the_ghost() -> None:
     limiter, session = Slow(), Session(hanging=asyncio.Event())
     assert session.hanging is not None
     client = make(session, limiter)
-    running = asyncio.create_task(client.write("stock/add", {}, Permission(limiter)))
+    running = asyncio.create_task(client.write(call("stock/add", {}), Permission(limiter)))
     await session.hanging.wait()
     running.cancel()
     await reached.wait()
@@ -197,7 +209,7 @@ async def test_without_a_settle_time_no_ghost_is_left() -> None:
     limiter = Limiter()
 
     with pytest.raises(InDoubtError):
-        await make(Session(500), limiter, settle_seconds=0).write("stock/add", {}, Permission(limiter))
+        await make(Session(500), limiter, settle_seconds=0).write(call("stock/add", {}), Permission(limiter))
 
     assert limiter.log[-1] == ("release", KEY)
 

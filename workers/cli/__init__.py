@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from workers.cli.dead_letters import dead_letters
+from workers.cli.directory import directory
 from workers.cli.limits import limits, pause, resume
 from workers.cli.records import cancel, show
 from workers.cli.status import check, status
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (status, show, cancel, dead_letters, limits, pause, resume):
+for _command in (status, show, cancel, dead_letters, limits, pause, resume, directory):
     main.add_command(_command)

@@ -24,8 +24,11 @@ async def read_story(relay: Relay, record: CommandRecord) -> Story:
     """Read everything that is known of a command."""
     ledger, indexes = relay.ledger(record.vendor), relay.indexes(record.vendor)
 
-    async def found(keys: Iterable[str]) -> list[CommandRecord | DamagedRecord]:
-        return [other for key in keys if (other := await ledger.read(key)) is not None]
+    async def found(names: Iterable[str]) -> list[CommandRecord | DamagedRecord]:
+        # a child at another vendor is named with it, as vendor:key
+        parted = [name.rpartition(":") for name in names]
+        places = [(relay.ledger(vendor) if vendor else ledger, key) for vendor, _, key in parted]
+        return [other for place, key in places if (other := await place.read(key)) is not None]
 
     return Story(
         record=record,

@@ -20,7 +20,7 @@ from tasks.registry import vendors
 from tasks.settings import PROJECT_PREFIX, LedgerSettings, SettingsError, read_environment, redis_url
 from workers.cli.indexes import Indexes
 from workers.limiter import Limiter
-from workers.settings import PartsBoxSettings
+from workers.settings import limit_policy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -144,20 +144,13 @@ def open_relay(environ: Mapping[str, str]) -> Relay:
         return Relay(
             open_redis(redis_url(environ)),
             read_environment(LedgerSettings, f"{PROJECT_PREFIX}LEDGER_", environ),
-            {"partsbox": _partsbox_policy(environ)},
+            {vendor: limit_policy(vendor, environ) for vendor in vendors()},
         )
     except (SettingsError, InsecureRedisError) as error:
         raise ConfigurationError(str(error)) from None
     except ValueError:
         # the parser's own words may quote a part of the password
         raise ConfigurationError("REDIS_URL: not an address like redis://user:password@host:6379/0") from None
-
-
-def _partsbox_policy(environ: Mapping[str, str]) -> LimitPolicy:
-    prefix = f"{PROJECT_PREFIX}PARTSBOX_"
-    # limits can be shown and changed where nobody has the key, and a key that is not read cannot leak
-    keyless = {name: text for name, text in environ.items() if not name.startswith(prefix + "API_KEY")}
-    return read_environment(PartsBoxSettings, prefix, {**keyless, prefix + "API_KEY": "not read"}).limit_policy()
 
 
 async def _run(relay: Relay, body: Callable[[Relay], Awaitable[None]]) -> None:

@@ -20,6 +20,7 @@ from workers.cli.relay import ConfigurationError, RefusedError, Relay, with_rela
 from workers.cli.screen import Screen, print_json, span
 from workers.cli.story import state_word
 from workers.settings import Settings, SettingsError
+from workers.vendor_settings import VENDOR_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -185,7 +186,10 @@ async def _check(relay: Relay) -> None:
     Screen().facts(
         [
             ("settings", "good"),
-            ("partsbox", "has no API key here" if settings.partsbox is None else "has an API key"),
+            *(
+                (vendor, "has its secrets" if vendor in settings.vendors else "has no secrets here")
+                for vendor in VENDOR_SETTINGS
+            ),
             ("redis", relay.address),
             ("keeps", _durability_words(durability)),
         ],

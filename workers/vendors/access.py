@@ -26,6 +26,36 @@ def check_partsbox_key(key: str) -> None:
         raise ValueError("must be partsboxapi_ and the rest of the key, without the word APIKey")
 
 
+def check_openbom_app_key(key: str) -> None:
+    """Raise ValueError, which does not quote it, for what can't be an application key of OpenBOM: it is one word."""
+    if not re.fullmatch(r"[\x21-\x7e]+", key):
+        raise ValueError("must be the application key alone: one word of plain text")
+
+
+def check_openbom_username(username: str) -> None:
+    """Raise ValueError, which does not quote it, for what can't be a user of OpenBOM: they are e-mail addresses."""
+    if not re.fullmatch(r"[^\s@]+@[^\s@]+", username):
+        raise ValueError("must be the e-mail address that the application key was issued to")
+
+
+def check_password(password: str) -> None:
+    """Raise ValueError for what can't be a password: it stands in no header, so it may be any text."""
+    if not password:
+        raise ValueError("must not be empty")
+
+
+def check_partbolt_token(token: str) -> None:
+    """Raise ValueError, which does not quote it, for what can't be a token of PartBolt: the header's word is ours."""
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise ValueError("must be the token alone: one word of plain text, without the word PartBoltAPI")
+
+
+def check_partium_key(key: str) -> None:
+    """Raise ValueError, which does not quote it, for what can't be a Bearer token (RFC 6750, 2.1) of Partium."""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]{8,}=*", key):
+        raise ValueError("must be the API key or access token itself, without the word Bearer")
+
+
 def _is_loopback(host: str | None) -> bool:
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback

@@ -9,31 +9,34 @@ import re
 import secrets
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeVar
 
 import aiohttp
+from pydantic import ValidationError
 from yarl import URL
 
 from tasks import telemetry
-from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
+from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
 from workers.vendors.access import check_address
 from workers.vendors.evidence import Scrubber
+from workers.vendors.request import Answer, LastLook
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
-    from aiohttp.abc import AbstractStreamWriter
     from pydantic import SecretStr
 
     from tasks.ports import Sending
+    from workers.vendors.request import Call
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 #: Decompressed. A part with 50,000 stock entries is about 10 MiB; more is not an answer but a fault.
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
@@ -54,9 +57,6 @@ _TOO_MANY_REQUESTS, _UNAVAILABLE, _GATEWAY_TIMEOUT = 429, 503, 504
 _CLOSED: Final = frozenset({401, 402, _TOO_MANY_REQUESTS, *range(300, 400)})
 #: 202 is only a promise.
 _DONE: Final = frozenset(range(200, 300)) - {202}
-
-#: Raised by aiohttp's connector only: no byte of the request has left. Every other error comes after that point.
-_NEVER_SENT: Final = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 
 class Permit(Protocol):
@@ -117,56 +117,6 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
-@dataclass(slots=True)
-class Answer:
-    """What came back of one request; `body` is its JSON, None where there is none that can be read."""
-
-    operation: str
-    payload: bytes = field(repr=False)
-    scrubber: Scrubber = field(repr=False)
-    status: int | None = None
-    retry_after_seconds: float | None = None
-    #: Decompressed; None when it was cut or too large.
-    raw: bytes | None = field(default=None, repr=False)
-    body: Any = None
-    trouble: Exception | None = field(default=None, repr=False)
-    elapsed_ms: int = 0
-
-    #: Why the request was held back in the moment of writing.
-    held_back: Exception | None = field(default=None, repr=False)
-
-    @property
-    def never_sent(self) -> bool:
-        """Tell whether it is certain that no byte of the request has left."""
-        return self.held_back is not None or (self.status is None and isinstance(self.trouble, _NEVER_SENT))
-
-    def exchange(self) -> Exchange:
-        """Make the evidence; done only when it is wanted."""
-        kept = None if self.raw is None else self.scrubber.answer(self.raw, self.body)
-        request = self.scrubber.tree(json.loads(self.payload))
-        return Exchange(self.operation, request, self.status, kept, self.elapsed_ms)
-
-
-class LastLook(aiohttp.BytesPayload):
-    """A body that looks once more, behind the handshake and in the moment of writing, whether it may leave.
-
-    aiohttp keeps the headers back until the body is written: when `look` raises, no byte has left.
-    """
-
-    def __init__(self, answer: Answer, look: Callable[[], Awaitable[None]]) -> None:
-        super().__init__(answer.payload, content_type="application/json")
-        self._answer = answer
-        self._look = look
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        try:
-            await self._look()
-        except Exception as error:
-            self._answer.held_back = error
-            raise
-        await super().write_with_length(writer, content_length)
-
-
 class VendorClient(ABC):
     """Sends one request per call, once; raises one of the four vendor errors or succeeds.
 
@@ -198,37 +148,64 @@ class VendorClient(ABC):
         self._timeout = aiohttp.ClientTimeout(seconds, connect=connect, sock_connect=connect, sock_read=seconds * 2 / 3)
         self._leaving: set[asyncio.Task[None]] = set()
 
+    #: Statuses by which this vendor closes itself to us altogether, beyond those that every vendor has.
+    closed_statuses: ClassVar[frozenset[int]] = frozenset()
+
     @abstractmethod
-    def verdict(self, body: Any) -> str | None:
-        """Read a 2xx body: "ok" for done, another short word for refused, None when it says neither."""
+    def verdict(self, answer: Answer) -> str | None:
+        """Read a 2xx answer: "ok" for done, another short word for refused, None when it says neither."""
 
     @abstractmethod
     def words(self, body: Any) -> str:
         """Find the vendor's message for people in a body, or an empty text."""
 
+    def takes_no_writes(self, answer: Answer) -> bool:  # noqa: ARG002  a vendor without maintenance has nothing to look at
+        """Tell whether an answer says that nothing is written now, and that this was not: announced maintenance."""
+        return False
+
     def without_secrets(self, body: Any) -> Any:
         """Give a parsed answer whose texts hold no secret of ours, whole in everything else: ids, markers, numbers."""
         return self._scrubber.whole(body)
 
-    async def read(self, operation: str, body: dict[str, Any]) -> Answer:
+    async def read(self, call: Call) -> Answer:
         """Ask without changing anything; every unclear outcome is a `RetryableError`."""
-        answer = Answer(operation, json_text(body).encode(), self._scrubber)
+        answer = Answer(call, call.payload(), self._scrubber)
         slot_id = f"read:{secrets.token_hex(8)}"
         permit = await self._fresh_permit(slot_id)
         await self._request(answer, slot_id, permit, None)
         return answer
 
-    async def write(self, operation: str, body: dict[str, Any], sending: Sending) -> Exchange:
+    async def read_as(self, call: Call, convert: Callable[[Any], R]) -> R:
+        """Read and convert the body; an answer in another form than documented is a `RetryableError`.
+
+        What the vendor echoed of our secrets is taken out first: all that is read here may be stored and shown.
+        """
+        answer = await self.read(call)
+        try:
+            return convert(self.without_secrets(answer.body))
+        except RecursionError:
+            where = "nested too deep"
+        except ValueError as error:
+            # Pydantic's own text quotes what the vendor sent; the exchange keeps that, scrubbed.
+            where = _places(error) if isinstance(error, ValidationError) else str(error)
+        raise RetryableError(f"{call.operation}: answer not understood: {where}", exchange=answer.exchange())
+
+    async def write(self, call: Call, sending: Sending) -> Answer:
         """Send a change once; after `sending.permitted()` every unclear outcome is an `InDoubtError`."""
-        answer = Answer(operation, json_text(body).encode(), self._scrubber)
+        return await self.write_when_permitted(lambda: call, sending)
+
+    async def write_when_permitted(self, make: Callable[[], Call], sending: Sending) -> Answer:
+        """Do the same with a request that is made only when it is permitted: others may join it until then."""
         permit = await self._fresh_permit(sending.key)
         try:
             await sending.permitted()
+            call = make()
+            answer = Answer(call, call.payload(), self._scrubber)
         except BaseException:
             await self._leave(sending.key, working=False)
             raise
         await self._request(answer, sending.key, permit, sending)
-        return answer.exchange()
+        return answer
 
     async def _fresh_permit(self, slot_id: str) -> Permit:
         while not (permit := await self._limiter.acquire(slot_id)).fresh():
@@ -261,14 +238,21 @@ class VendorClient(ABC):
             raise error from None if isinstance(answer.trouble, aiohttp.ClientResponseError) else answer.trouble
 
     async def _send(self, answer: Answer, body: LastLook) -> None:
-        secret = {name: value.get_secret_value() for name, value in self._endpoint.secret_headers.items()}
-        plain = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "stockrelay"}
+        call = answer.call
+        plain = {"Accept": "application/json", "User-Agent": "stockrelay"}
+        if call.body is not None:
+            plain["Content-Type"] = "application/json"
+        secrets_of_it = {**self._endpoint.secret_headers, **call.headers}
+        secret = {name: value.get_secret_value() for name, value in secrets_of_it.items()}
         started = self._clock()
         try:
-            async with self._session.post(
-                self._url / answer.operation,
+            async with self._session.request(
+                call.method,
+                self._url / call.path,
+                params=call.query or None,
                 data=body,
                 headers=plain | secret,
+                skip_auto_headers=("Content-Type",),
                 allow_redirects=False,
                 timeout=self._timeout,
             ) as response:
@@ -283,16 +267,18 @@ class VendorClient(ABC):
     def _error(self, answer: Answer, unclear: type[InDoubtError | RetryableError]) -> VendorError | None:
         """Decide by HTTP status first, then by the vendor's verdict, never by its message."""
         status, about = answer.status, self._about(answer)
-        verdict = self.verdict(answer.body) if status in _DONE else None
+        verdict = self.verdict(answer) if status in _DONE else None
         if verdict == "ok":
             return None
         exchange = answer.exchange()
-        if code := verdict or REFUSALS.get(status or 0):
+        closed = status in _CLOSED or status in self.closed_statuses
+        if code := verdict or (None if closed else REFUSALS.get(status or 0)):
             return RejectedError(f"{about}: refused ({code})", code=code, exchange=exchange)
         wait = answer.retry_after_seconds
         # a read's 503 says that nothing is taken now; a write's may be the last word of a proxy in between
         throttled = status == _TOO_MANY_REQUESTS or (status == _UNAVAILABLE and unclear is RetryableError)
-        if throttled or status in _CLOSED:
+        throttled = throttled or self.takes_no_writes(answer)
+        if throttled or closed:
             return VendorBlockedError(about, throttled=throttled, retry_after_seconds=wait, exchange=exchange)
         if answer.never_sent:
             unreachable = answer.held_back is None
@@ -306,7 +292,7 @@ class VendorClient(ABC):
         said = "".join(c if c.isprintable() else " " for c in self._scrubber.text(self.words(answer.body))[:200])
         status = "no answer" if answer.status is None else f"HTTP {answer.status}"
         trouble = "" if answer.trouble is None else f" ({type(answer.trouble).__name__})"
-        return f"{answer.operation}: {status}{trouble}" + (f" “{said}”" if said else "")
+        return f"{answer.call.operation}: {status}{trouble}" + (f" “{said}”" if said else "")
 
     async def _leave(self, slot_id: str, *, working: bool, taken: bool = False) -> None:
         """Free the slot, or leave a ghost in it; a cancellation can't stop that."""
@@ -336,23 +322,16 @@ async def _whole_body(content: aiohttp.StreamReader) -> bytes | None:
     return bytes(body)
 
 
+def _places(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(f"{'.'.join(map(str, item['loc']))} {item['type']}" for item in found[:3])
+
+
 def _parsed(raw: bytes | None) -> Any:
     try:
         return json.loads(raw or b"")
     except (ValueError, RecursionError):
         return None
-
-
-def json_text(value: Any) -> str:
-    """Write JSON in which a Decimal is a number with exactly its digits."""
-    match value:
-        case Decimal():
-            return format(value, "f")
-        case dict():
-            return "{" + ",".join(f"{json.dumps(name)}:{json_text(item)}" for name, item in value.items()) + "}"
-        case list() | tuple():
-            return "[" + ",".join(map(json_text, value)) + "]"
-    return json.dumps(value, allow_nan=False)
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +19,8 @@ MAX_EVIDENCE_BYTES: Final = 2 * 1024
 _EVIDENCE_SOURCE_CHARS: Final = 4 * MAX_EVIDENCE_BYTES
 #: Values kept of one JSON tree, and so its depth: bounds the work that a hostile answer can cause.
 _EVIDENCE_VALUES: Final = 200
+#: Secrets that were issued to us while we run: the one in force, and a few before it that a late answer may echo.
+_LEARNED: Final = 4
 
 REMOVED: Final = "[removed]"
 _SECRET_NAME: Final = re.compile(r"(?i)authori[sz]ation|authentication|(?:api|app)[-_ ]?key|token|password|secret")
@@ -31,16 +35,36 @@ class Scrubber:
     """Makes evidence of requests and answers: without secrets, and short."""
 
     def __init__(self, secret_values: Iterable[str], pattern: str) -> None:
-        words = {word for value in secret_values for word in (value, *value.split()[1:])}
-        #: Longest first: the whole header before the words in it.
-        self._known = sorted(words, key=len, reverse=True)
+        self._given = {word for value in secret_values for word in (value, *value.split()[1:])}
+        self._learned: deque[str] = deque(maxlen=_LEARNED)
+        self._hidden: set[str] = set()
         self._pattern = re.compile(pattern)
-        self._certain = re.compile("|".join([*map(re.escape, self._known), pattern]))
+        self._recompile()
+
+    def _recompile(self) -> None:
+        # longest first: the whole header before the words in it
+        certain = sorted({*self._given, *self._learned}, key=len, reverse=True)
+        self._certain = re.compile("|".join([*map(re.escape, certain), self._pattern.pattern]))
+        self._known = sorted({*certain, *self._hidden}, key=len, reverse=True)
+
+    def learn(self, secret: str) -> None:
+        """Take one more secret out of everything from now on, as one given at the start; the last few are kept."""
+        if secret not in self._learned:
+            self._learned.append(secret)
+            self._recompile()
+
+    def hide(self, words: str) -> None:
+        """Keep these words out of evidence and messages from now on, in every spelling.
+
+        They stay in what is read: a short password or somebody's name may be a part of something else there.
+        """
+        self._hidden |= spellings(words)
+        self._recompile()
 
     def text(self, text: str) -> str:
         """Take the secrets out, then cut to `MAX_EVIDENCE_BYTES` of UTF-8."""
         if len(text) > _EVIDENCE_SOURCE_CHARS:  # a secret cut in two would not be recognised: drop its rest
-            text = re.sub(r"[\w+/=.-]*\Z", "", text[:_EVIDENCE_SOURCE_CHARS])
+            text = re.sub(r"[\w+/=.@%-]*\Z", "", text[:_EVIDENCE_SOURCE_CHARS])
         for word in self._known:
             text = text.replace(word, REMOVED)
         encoded = _SECRET_TEXT.sub(REMOVED, self._pattern.sub(REMOVED, text)).encode("utf-8", "replace")
@@ -88,3 +112,9 @@ class Scrubber:
         tree = self.tree(body)
         text = json.dumps(tree, ensure_ascii=False)
         return tree if len(text.encode()) <= MAX_EVIDENCE_BYTES else self.text(text)
+
+
+def spellings(words: str) -> set[str]:
+    """Give the forms in which a vendor may echo words: as they are, in lower case, in an address, escaped in JSON."""
+    cases = {words, words.lower()}
+    return cases | {quote(case, safe="") for case in cases} | {json.dumps(case)[1:-1] for case in cases}

@@ -5,9 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from workers.vendors.partsbox.builds import PartsBoxBuilds
 from workers.vendors.partsbox.client import PartsBoxClient, secret_headers
+from workers.vendors.partsbox.labels import PartsBoxLabels
+from workers.vendors.partsbox.lots import PartsBoxLots
 from workers.vendors.partsbox.orders import PartsBoxOrders
+from workers.vendors.partsbox.parts import PartsBoxParts
+from workers.vendors.partsbox.projects import PartsBoxProjects
 from workers.vendors.partsbox.stock import PartsBoxStock
+from workers.vendors.partsbox.storage import PartsBoxStorage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +23,10 @@ if TYPE_CHECKING:
     from workers.vendors.base import Endpoint, RequestLimiter
 
 
-class PartsBox(PartsBoxStock, PartsBoxOrders):
-    """Everything the tasks ask of PartsBox (`tasks.ports.VendorPort`), over one session and one limiter."""
+class PartsBox(
+    PartsBoxStock, PartsBoxOrders, PartsBoxParts, PartsBoxLots, PartsBoxStorage, PartsBoxProjects, PartsBoxBuilds
+):
+    """Everything the tasks ask of PartsBox over one session and one limiter."""
 
     #: Makes an `Endpoint`'s secret headers of an API key.
     secret_headers = staticmethod(secret_headers)
@@ -32,3 +40,5 @@ class PartsBox(PartsBoxStock, PartsBoxOrders):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(PartsBoxClient(session, limiter, endpoint, clock=clock))
+        #: Public images, which are asked for without the key.
+        self.labels = PartsBoxLabels(session, limiter, endpoint, clock=clock)

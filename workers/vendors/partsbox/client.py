@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
-from tasks.errors import RetryableError
+from tasks.errors import RejectedError
 from workers.vendors.access import check_partsbox_key
 from workers.vendors.base import VendorClient
+from workers.vendors.request import Call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tasks.errors import Exchange
+    from tasks.ports import Sending
+    from workers.vendors.models import Request
+    from workers.vendors.request import Answer
 
 CATEGORY: Final = "partsbox.status/category"
 MESSAGE: Final = "partsbox.status/message"
@@ -21,7 +27,7 @@ MESSAGE: Final = "partsbox.status/message"
 #: words there that do not refuse but tell of a failure on the way, so with a 2xx they say nothing about execution.
 _NOT_A_REFUSAL: Final = frozenset({"busy", "fault", "interrupted", "unavailable"})
 
-_Read = TypeVar("_Read")
+R = TypeVar("R")
 
 
 def secret_headers(api_key: SecretStr) -> dict[str, SecretStr]:
@@ -39,8 +45,9 @@ class PartsBoxClient(VendorClient):
 
     key_pattern = r"partsboxapi_[\w-]*"
 
-    def verdict(self, body: Any) -> str | None:
+    def verdict(self, answer: Answer) -> str | None:
         """Take the category's last word: the document says `status/ok`, real answers say `ok`."""
+        body = answer.body
         category = body.get(CATEGORY) if isinstance(body, dict) else None
         if not isinstance(category, str):
             return None
@@ -53,20 +60,26 @@ class PartsBoxClient(VendorClient):
         message = body.get(MESSAGE) if isinstance(body, dict) else None
         return message if isinstance(message, str) else ""
 
-    async def read_as(self, operation: str, body: dict[str, Any], convert: Callable[[dict[str, Any]], _Read]) -> _Read:
-        """Read and convert; an answer in another form than documented is a `RetryableError`.
+    async def ask(self, operation: str, request: Request, convert: Callable[[Any], R]) -> R:
+        """Read by an operation and convert its answer; see `read_as`."""
+        return await self.read_as(_call(operation, request), convert)
 
-        What the vendor echoed of our secrets is taken out first: all that is read here may be stored and shown.
-        """
-        answer = await self.read(operation, body)
+    async def find(self, operation: str, request: Request, convert: Callable[[Any], R]) -> R | None:
+        """Read one record; None where the vendor says that there is none."""
         try:
-            return convert(self.without_secrets(answer.body))
-        except RecursionError:
-            where = "nested too deep"
-        except ValueError as error:
-            # Pydantic's own text quotes what the vendor sent; the exchange keeps that, scrubbed.
-            where = _places(error) if isinstance(error, ValidationError) else str(error)
-        raise RetryableError(f"{operation}: answer not understood: {where}", exchange=answer.exchange())
+            return await self.ask(operation, request, convert)
+        except RejectedError as refused:
+            if refused.code == "not-found":
+                return None
+            raise
+
+    async def change(self, operation: str, request: Request, sending: Sending) -> Exchange:
+        """Change something by an operation; returning means that the vendor confirmed it."""
+        return (await self.write(_call(operation, request), sending)).exchange()
+
+
+def _call(operation: str, request: Request) -> Call:
+    return Call.post(operation, request.body(), operation=operation)
 
 
 class Capability:
@@ -74,8 +87,3 @@ class Capability:
 
     def __init__(self, client: PartsBoxClient) -> None:
         self._client = client
-
-
-def _places(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(f"{'.'.join(map(str, item['loc']))} {item['type']}" for item in found[:3])

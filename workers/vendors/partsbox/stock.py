@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.identity import with_marker
-from workers.vendors.partsbox import wire
 from workers.vendors.partsbox.client import Capability
+from workers.vendors.partsbox.wire import stock as wire
 
 if TYPE_CHECKING:
     from tasks.errors import Exchange
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class PartsBoxStock(Capability):
-    """Stock at PartsBox; see `tasks.ports.StockPort`."""
+    """Stock at PartsBox; see `tasks.stock.StockPort`."""
 
     async def stock_entries(self, part_id: str) -> tuple[StockEntry, ...]:
-        request = wire.GetPart(part_id=part_id).body()
-        return await self._client.read_as("part/get", request, lambda body: wire.stock_entries(body, part_id))
+        request = wire.GetPart(part_id=part_id)
+        return await self._client.ask("part/get", request, lambda body: wire.stock_entries(body, part_id))
 
     async def add_stock(self, command: AddStock, sending: Sending) -> Exchange:
         request = wire.Add(
@@ -34,7 +34,7 @@ class PartsBoxStock(Capability):
             order=None if command.order is None else _created_order(command.order, sending.key),
             lot=wire.lot_request(command.lot, sending.key),
         )
-        return await self._client.write("stock/add", request.body(), sending)
+        return await self._client.change("stock/add", request, sending)
 
     async def remove_stock(self, command: RemoveStock, sending: Sending) -> Exchange:
         request = wire.Remove(
@@ -42,7 +42,7 @@ class PartsBoxStock(Capability):
             quantity=command.quantity,
             comments=with_marker(command.comments, sending.key),
         )
-        return await self._client.write("stock/remove", request.body(), sending)
+        return await self._client.change("stock/remove", request, sending)
 
     async def move_stock(self, command: MoveStock, sending: Sending) -> Exchange:
         request = wire.Move(
@@ -53,7 +53,7 @@ class PartsBoxStock(Capability):
             split_lot=command.split_lot or None,
             lot=wire.lot_request(command.lot, sending.key),
         )
-        return await self._client.write("stock/move", request.body(), sending)
+        return await self._client.change("stock/move", request, sending)
 
     async def correct_stock(self, command: CorrectStock, sending: Sending) -> Exchange:
         request = wire.Update(
@@ -64,7 +64,7 @@ class PartsBoxStock(Capability):
             price=command.price,
             currency=command.currency,
         )
-        return await self._client.write("stock/update", request.body(), sending)
+        return await self._client.change("stock/update", request, sending)
 
 
 def _created_order(order: NewOrder, key: str) -> wire.CreatedOrder:

@@ -1,68 +1,39 @@
-"""The JSON of PartsBox: the document's field names on one side, commands and plain records on the other."""
+"""The JSON of stock, its orders and lots: the document's field names on one side, plain records on the other."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
+from pydantic import AliasChoices, BeforeValidator, Field, TypeAdapter
 
 from tasks.commands import Currency, Tag
+from tasks.directory import OrderHead
 from tasks.identity import with_marker
 from tasks.ports import Order, StockEntry
+from workers.vendors.models import AnswerModel, Request, Text, Whole, Word
+from workers.vendors.partsbox.wire.envelope import data_of
 
 if TYPE_CHECKING:
     from tasks.stock import NewLot
 
-#: Whole numbers above this are not exact as JSON numbers (RFC 8259, 6); a quantity or a time never is.
-_MAX_EXACT: Final = 2**53
 #: The status of an order line that is still to be received.
 _ORDERED: Final = "ordered"
 
 
-def _whole(value: object) -> object:
-    """Take 12 and 12.0 (the newer document announces floats), not 12.5, true or "12"."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _MAX_EXACT:
-        raise ValueError("not a whole number")
-    return value
-
-
-def _unbroken(value: object) -> object:
-    """Mend text whose emoji was cut in two: half of a surrogate pair can't be stored anywhere."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _word(value: object) -> object:
-    """Keep a status of a form that nobody foresaw as text: it must not look like none, which means on hand."""
-    return value if value is None or isinstance(value, str) else str(value)
-
-
-_Whole = Annotated[int, BeforeValidator(_whole)]
-_Text = Annotated[str, BeforeValidator(_unbroken)]
-_Word = Annotated[_Text, BeforeValidator(_word)]
-
-
-class _Answer(BaseModel):
-    """What the vendor sends: fields we do not know are left out, known ones must be what they are."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Entry(_Answer):
-    quantity: _Whole = Field(alias="stock/quantity")
-    timestamp: _Whole = Field(alias="stock/timestamp")
-    id: _Text | None = Field(default=None, alias="stock/id")
-    part_id: _Text | None = Field(default=None, alias="stock/part-id")
-    storage_id: _Text | None = Field(default=None, alias="stock/storage-id")
-    lot_id: _Text | None = Field(default=None, alias="stock/lot-id")
-    status: _Word | None = Field(default=None, alias="stock/status")
-    comments: _Text | None = Field(default=None, alias="stock/comments")
-    user: _Text | None = Field(default=None, alias="stock/user")
-    order_id: _Text | None = Field(default=None, alias="stock/order-id")
+class _Entry(AnswerModel):
+    quantity: Whole = Field(alias="stock/quantity")
+    timestamp: Whole = Field(alias="stock/timestamp")
+    id: Text | None = Field(default=None, alias="stock/id")
+    part_id: Text | None = Field(default=None, alias="stock/part-id")
+    storage_id: Text | None = Field(default=None, alias="stock/storage-id")
+    lot_id: Text | None = Field(default=None, alias="stock/lot-id")
+    status: Word | None = Field(default=None, alias="stock/status")
+    comments: Text | None = Field(default=None, alias="stock/comments")
+    user: Text | None = Field(default=None, alias="stock/user")
+    order_id: Text | None = Field(default=None, alias="stock/order-id")
     price: Decimal | None = Field(default=None, alias="stock/price")
-    currency: _Text | None = Field(default=None, alias="stock/currency")
+    currency: Text | None = Field(default=None, alias="stock/currency")
 
     def record(self, part_id: str) -> StockEntry:
         return StockEntry(
@@ -82,60 +53,83 @@ class _Entry(_Answer):
 
 
 class _Line(_Entry):
-    part_id: _Text = Field(alias="stock/part-id")
+    part_id: Text = Field(alias="stock/part-id")
 
 
-class _Part(_Answer):
+class _Part(AnswerModel):
     #: Required: without it any object would read as a part that never had stock.
-    id: _Text = Field(alias="part/id")
+    id: Text = Field(alias="part/id")
     stock: tuple[_Entry, ...] | None = Field(default=None, alias="part/stock")
 
 
-class _OrderHead(_Answer):
-    status: _Word | None = Field(default=None, alias="order/status")
+class _OrderHead(AnswerModel):
+    status: Word | None = Field(default=None, alias="order/status")
 
 
 _LINES: Final = TypeAdapter(tuple[_Line, ...])
 
 
-def _data(body: dict[str, Any], prefix: str) -> Any:
-    """Find what was asked for: under `data`, else at the top level (the document has both)."""
-    if body.get("data") is not None:
-        return body["data"]
-    if any(name.startswith(prefix) for name in body):
-        return body
-    raise ValueError("data is missing")
+def _objects(value: object) -> object:
+    """Take the objects of a list; the document does not say what a list of orders shows of their lines."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else ()
+
+
+class _Sku(AnswerModel):
+    """What was ordered on one line, as a stock entry or as the order entry of the newer document."""
+
+    part_id: Text | None = Field(default=None, validation_alias=AliasChoices("stock/part-id", "order-entry/part-id"))
+    sku: Word | None = Field(default=None, validation_alias=AliasChoices("stock/vendor-sku", "order-entry/vendor-sku"))
+
+
+class _ListedOrder(_OrderHead):
+    id: Text = Field(alias="order/id")
+    number: Word | None = Field(default=None, alias="order/number")
+    po_number: Word | None = Field(default=None, alias="order/po-number")
+    vendor_name: Word | None = Field(default=None, alias="order/vendor-name")
+    lines: Annotated[tuple[_Sku, ...], BeforeValidator(_objects)] = Field(default=(), alias="order/entries")
+
+    def record(self) -> OrderHead:
+        name = " ".join(filter(None, (self.vendor_name, self.number or self.po_number)))
+        return OrderHead(self.id, self.status, name, _skus(self.lines))
+
+
+_SKUS: Final = TypeAdapter(tuple[_Sku, ...])
+_ORDERS: Final = TypeAdapter(tuple[_ListedOrder, ...])
+
+
+def _skus(lines: tuple[_Sku, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple((line.sku, line.part_id) for line in lines if line.sku and line.part_id)
 
 
 def stock_entries(body: dict[str, Any], part_id: str) -> tuple[StockEntry, ...]:
     """Read a part/get answer as the part's stock history, oldest first; ValueError when it can't be."""
-    part = _Part.model_validate(_data(body, "part/"))
+    part = _Part.model_validate(data_of(body, "part/"))
     return tuple(sorted((entry.record(part_id) for entry in part.stock or ()), key=lambda entry: entry.timestamp_ms))
 
 
 def order_status(body: dict[str, Any]) -> str | None:
     """Read an order/get answer; None when it has no status. ValueError when it is no order."""
-    return _OrderHead.model_validate(_data(body, "order/")).status
+    return _OrderHead.model_validate(data_of(body, "order/")).status
 
 
 def order_entries(body: dict[str, Any]) -> tuple[StockEntry, ...]:
     """Read an order/get-entries answer; ValueError when it can't be."""
-    return tuple(line.record(line.part_id) for line in _LINES.validate_python(_data(body, "data")))
+    return tuple(line.record(line.part_id) for line in _LINES.validate_python(data_of(body, "data")))
+
+
+def order_skus(body: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Read an order/get-entries answer as vendor SKUs with their part ids; ValueError when it can't be."""
+    return _skus(_SKUS.validate_python(data_of(body, "data")))
+
+
+def orders(body: dict[str, Any]) -> tuple[OrderHead, ...]:
+    """Read an order/all answer; ValueError when it can't be."""
+    return tuple(row.record() for row in _ORDERS.validate_python(data_of(body, "data")))
 
 
 def order(order_id: str, status: str | None, entries: tuple[StockEntry, ...]) -> Order:
     """Put an order together of its two reads."""
     return Order(order_id, status, tuple(entry for entry in entries if entry.status == _ORDERED))
-
-
-class Request(BaseModel):
-    """What we send: exactly the document's fields, of exactly its types; what is None is left out."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=False)
-
-    def body(self) -> dict[str, Any]:
-        """Give the JSON object; a price stays a Decimal."""
-        return self.model_dump(by_alias=True, exclude_none=True)
 
 
 class GetPart(Request):

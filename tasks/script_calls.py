@@ -1,0 +1,90 @@
+"""Calls of one Lua script that are made in the same moment share a round trip, and one sync of the append-only file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from redis.exceptions import NoScriptError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
+
+#: Calls in one round trip: a few milliseconds of the server's time, in which nobody else is answered.
+MAX_CALLS: Final = 64
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    args: Sequence[Any]
+    answer: asyncio.Future[Any]
+
+
+class ScriptCalls:
+    """Runs a script. While one round trip is under way, further calls collect for the next.
+
+    Each call succeeds or fails for itself. One that is cancelled before it has left is not made.
+    """
+
+    def __init__(self, redis: Redis, script: AsyncScript, keys: Sequence[str]) -> None:
+        self._redis = redis
+        self._script = script
+        self._keys = keys
+        self._waiting: deque[_Call] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    async def run(self, args: Sequence[Any]) -> Any:
+        """Run the script once; Redis errors come through as they are."""
+        loop = asyncio.get_running_loop()
+        call = _Call(args, loop.create_future())
+        self._waiting.append(call)
+        if self._sender is None or self._sender.done():
+            self._sender = loop.create_task(self._send(), name="script calls")
+        return await call.answer
+
+    async def _send(self) -> None:
+        while self._waiting:
+            taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CALLS))]
+            calls = [call for call in taken if not call.answer.done()]
+            try:
+                answers = await self._round_trip(calls)
+            except asyncio.CancelledError:
+                for call in (*calls, *self._waiting):
+                    call.answer.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the callers'
+                answers = [error] * len(calls)
+            for call, answer in zip(calls, answers, strict=True):
+                _deliver(call, answer)
+
+    async def _round_trip(self, calls: Sequence[_Call]) -> list[Any]:
+        if len(calls) == 1:
+            return [await self._script(keys=self._keys, args=calls[0].args)]
+        answers = await self._pipeline(calls)
+        unknown = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+        if unknown:  # the server was started anew: none of these ran
+            await self._redis.script_load(self._script.script)
+            again = await self._pipeline([calls[number] for number in unknown])
+            for number, answer in zip(unknown, again, strict=True):
+                answers[number] = answer
+        return answers
+
+    async def _pipeline(self, calls: Sequence[_Call]) -> list[Any]:
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for call in calls:
+                pipeline.evalsha(self._script.sha, len(self._keys), *self._keys, *call.args)
+            return await pipeline.execute(raise_on_error=False)
+
+
+def _deliver(call: _Call, answer: Any) -> None:
+    if call.answer.done():  # cancelled meanwhile
+        return
+    if isinstance(answer, Exception):
+        call.answer.set_exception(answer)
+    else:
+        call.answer.set_result(answer)
