@@ -1,179 +1,43 @@
-"""Every command under every fault of the vendor ends applied once, rejected, or held: never lost, never doubled."""
+"""What a fault does besides its command's end: when a look is made, whether a vendor is paused, who waits behind."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tasks.records import State
-from tasks.stock import AddStock, RemoveStock
-from tests.conformance.warehouse import KINDS, OPERATIONS, PART, SHELF, a_command, effects, the_one_that_writes, ticks
-from tests.relay import running_relay
+from tasks.stock import RemoveStock
+from tests.conformance.catalogue import CASES
+from tests.conformance.catalogue.case import event
+from tests.conformance.rounds import opened
+from tests.conformance.warehouse import PART, SHELF, an_addition, effects
+from tests.relay import consuming, running_relay
 from workers.limits import Rate
 from workers.retries import Budgets
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from tests.conftest import SharedValkey
     from tests.relay import Relay
     from tests.sandbox.partsbox import PartsBoxSandbox
 
-# the outcome is lost
+#: One for each vendor that is written to.
+ONE_EACH = [CASES[name] for name in ("stock.add", "catalog.upsert_part", "bom.set_property")]
 
-LOST: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("accept_then_drop", {}),
-    ("accept_then_drop", {"reset": True}),
-    ("drop_before", {}),
-    ("truncated", {}),
-    ("missing_category", {}),
-    ("garbage", {}),
-    ("hang", {"commit": True}),
-    ("hang", {"commit": False}),
-    ("status", {"status": 500, "commit": True}),
-    ("status", {"status": 500, "commit": False}),
-    ("status", {"status": 502, "commit": True, "body": "html"}),
-    ("status", {"status": 503, "commit": False, "body": "empty"}),
-    ("status", {"status": 408, "commit": False}),
-)
+# a late commit: the looks come at growing gaps, and only the last one may call a write absent
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("fault", "options"), LOST)
-async def test_a_lost_answer_ends_applied_exactly_once(
-    relay: Relay, sandbox: PartsBoxSandbox, kind: str, fault: str, options: dict[str, Any]
+@pytest.mark.parametrize("share", [0, 0.3, 0.6, 0.8])
+async def test_a_commit_within_the_settle_time_is_found_not_repeated(
+    redis_client: Redis, sandbox: PartsBoxSandbox, share: float
 ) -> None:
-    switch = sandbox.faults.add(fault, OPERATIONS[kind], **options)
-
-    key = await relay.submit(a_command(kind, sandbox))
-    record = await relay.until(key)
-
-    assert switch.fired == 1
-    assert (record.state, effects(sandbox)) == (State.APPLIED, 1)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("share", [0, 0.25, 0.5, 0.9])
-async def test_a_commit_after_the_connection_closed_is_found_not_repeated(
-    relay: Relay, sandbox: PartsBoxSandbox, kind: str, share: float
-) -> None:
-    delay = share * relay.executor.settle_seconds
-    switch = sandbox.faults.add("late_commit", OPERATIONS[kind], delay_seconds=delay)
-
-    key = await relay.submit(a_command(kind, sandbox))
-    record = await relay.until(key)
-
-    assert switch.fired == 1
-    assert (record.state, effects(sandbox)) == (State.APPLIED, 1)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-async def test_every_answer_lost_is_still_one_effect(relay: Relay, sandbox: PartsBoxSandbox, kind: str) -> None:
-    sandbox.faults.add("accept_then_drop", OPERATIONS[kind], count=None)
-
-    record = await relay.until(await relay.submit(a_command(kind, sandbox)))
-
-    assert (record.state, effects(sandbox)) == (State.APPLIED, 1)
-
-
-# the look-up itself fails
-
-LOOK_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("status", {"status": 429, "retry_after": "zero"}),
-    ("status", {"status": 500}),
-    ("status", {"status": 503, "body": "html"}),
-    ("drop_before", {}),
-    ("garbage", {}),
-    ("hang", {}),
-)
-
-
-@pytest.mark.parametrize("kind", ["stock.add", "stock.move", "order.receive"])
-@pytest.mark.parametrize(("fault", "options"), LOOK_FAULTS)
-async def test_a_failed_look_up_does_not_end_doubt(
-    relay: Relay, sandbox: PartsBoxSandbox, kind: str, fault: str, options: dict[str, Any]
-) -> None:
-    lost = sandbox.faults.add("accept_then_drop", OPERATIONS[kind])
-    # the first read of the part is the before-image, the next ones are look-ups
-    failing = sandbox.faults.add(fault, "part/get", skip=1, count=2, **options)
-
-    record = await relay.until(await relay.submit(a_command(kind, sandbox)))
-
-    assert (lost.fired, failing.fired) == (1, 2)
-    assert (record.state, effects(sandbox)) == (State.APPLIED, 1)
-
-
-# the vendor says no, or not now
-
-BLOCKS: tuple[tuple[str, dict[str, Any]], ...] = tuple(
-    ("status", {"status": 429, "retry_after": form, "retry_after_seconds": 0.2})
-    for form in ("absent", "seconds", "zero", "fraction", "http_date", "past_date", "empty", "garbage", "ratelimit")
-)
-
-
-@pytest.mark.parametrize(("fault", "options"), BLOCKS)
-async def test_a_429_costs_no_attempt(
-    relay: Relay, sandbox: PartsBoxSandbox, fault: str, options: dict[str, Any]
-) -> None:
-    switch = sandbox.faults.add(fault, "stock/add", **options)
-
-    record = await relay.until(await relay.submit(a_command("stock.add", sandbox)))
-
-    assert switch.fired == 1
-    assert (record.state, record.attempts, effects(sandbox)) == (State.APPLIED, 1, 1)
-    assert record.waits >= 1
-
-
-@pytest.mark.parametrize("form", ["huge", "negative"])
-async def test_an_absurd_retry_after_does_not_stop_the_vendor_for_ever(
-    relay: Relay, sandbox: PartsBoxSandbox, form: str
-) -> None:
-    sandbox.faults.add("status", "stock/add", status=429, retry_after=form)
-
-    record = await relay.until(await relay.submit(a_command("stock.add", sandbox)))
+    async with running_relay(redis_client, sandbox, settle_seconds=1.2) as relay:
+        sandbox.faults.add("late_commit", "stock/add", delay_seconds=share * 1.2)
+        record = await relay.until(await relay.submit(an_addition()))
 
     assert (record.state, record.attempts, effects(sandbox)) == (State.APPLIED, 1, 1)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("status", [400, 403, 404, 409, 413, 422])
-async def test_a_refusal_is_a_dead_letter_with_the_vendors_answer(
-    relay: Relay, sandbox: PartsBoxSandbox, kind: str, status: int
-) -> None:
-    sandbox.faults.add("status", OPERATIONS[kind], status=status)
-
-    key = await relay.submit(a_command(kind, sandbox))
-    writer = await the_one_that_writes(relay, key)
-    record = await relay.until(writer)
-
-    assert (record.state, record.attempts, effects(sandbox)) == (State.REJECTED, 1, 0)
-    assert [letter.key for letter in await relay.ledger.dead_letters()] == [writer]
-    assert (await relay.ledger.evidence(writer))[-1]["exchange"]["status"] == status
-
-
-async def test_a_success_status_with_an_error_category_is_a_refusal(relay: Relay, sandbox: PartsBoxSandbox) -> None:
-    sandbox.faults.add("error_category", "stock/add", category="conflict")
-
-    record = await relay.until(await relay.submit(a_command("stock.add", sandbox)))
-
-    assert (record.state, effects(sandbox)) == (State.REJECTED, 0)
-
-
-@pytest.mark.parametrize(
-    ("fault", "options"), [("status", {"status": 401}), ("status", {"status": 402}), ("redirect", {})]
-)
-async def test_a_closed_vendor_is_paused_and_costs_no_attempt(
-    relay: Relay, sandbox: PartsBoxSandbox, fault: str, options: dict[str, Any]
-) -> None:
-    sandbox.faults.add(fault, "stock/add", **options)
-
-    key = await relay.submit(a_command("stock.add", sandbox))
-    record = await relay.until(key, State.DELAYED)
-    limits = await relay.limiter.snapshot()
-
-    assert (record.attempts, effects(sandbox)) == (0, 0)
-    assert limits.paused_until_ms is not None
-    await relay.limiter.resume()
 
 
 async def test_a_refused_repeat_proves_nothing_about_the_first_send(relay: Relay, sandbox: PartsBoxSandbox) -> None:
@@ -182,9 +46,8 @@ async def test_a_refused_repeat_proves_nothing_about_the_first_send(relay: Relay
     # a request meets one gate at most, the first with a count left: the first send this one, its repeat the other
     sandbox.faults.add("gate", "stock/remove", gate="first")
     sandbox.faults.add("gate", "stock/remove", gate="repeat")
-    command = RemoveStock(part_id=PART, storage_id=SHELF, quantity=everything, stock_timestamp=next(ticks))
 
-    key = await relay.submit(command)
+    key = await relay.submit(RemoveStock(part_id=PART, storage_id=SHELF, quantity=everything, **event()))
     await sandbox.gates["repeat"].until_arrived(1)
     sandbox.gates["first"].open()
     await sandbox.journal.until_effects(1)
@@ -200,22 +63,63 @@ async def test_a_vendor_that_never_takes_a_command_does_not_block_its_lane_for_e
 ) -> None:
     sandbox.faults.add("drop_before", "stock/add", count=3)
     async with running_relay(redis_client, sandbox, settle_seconds=0.2, budgets=Budgets(attempts=3)) as relay:
-        stuck = await relay.submit(a_command("stock.add", sandbox))
-        behind = await relay.submit(a_command("stock.add", sandbox))
+        stuck = await relay.submit(an_addition())
+        behind = await relay.submit(an_addition())
 
         assert (await relay.until(stuck)).state is State.REJECTED
         assert (await relay.until(behind)).state is State.APPLIED
     assert effects(sandbox) == 1
 
 
+# a vendor that takes nothing now
+
+FORMS = ("absent", "seconds", "zero", "fraction", "http_date", "past_date", "empty", "garbage", "ratelimit", "huge")
+
+
+@pytest.mark.parametrize("form", [*FORMS, "negative"])
+async def test_every_form_of_retry_after_is_waited_for_and_costs_no_attempt(
+    valkey_server: SharedValkey, form: str
+) -> None:
+    """An absurd one does not stop the vendor for ever either."""
+    async with opened(valkey_server.url, ONE_EACH) as played:
+        switches = {}
+        for case in ONE_EACH:
+            switches[case] = played.switch(case, "status", status=429, retry_after=form, retry_after_seconds=0.2)
+            await played.admit(case)
+        async with consuming(played.relay):
+            seen = [await played.ended(case, switches[case]) for case in ONE_EACH]
+
+    assert [(one.record.state, one.record.attempts, one.effects, one.fired) for one in seen] == [
+        (State.APPLIED, 1, 1, 1)
+    ] * len(ONE_EACH)
+    assert all(one.record.waits >= 1 for one in seen)
+
+
+@pytest.mark.parametrize(("kind", "options"), [("status", {"status": 402}), ("redirect", {"status": 301})])
+async def test_a_vendor_that_is_closed_to_us_is_paused_until_an_operator_or_a_minute(
+    valkey_server: SharedValkey, kind: str, options: dict[str, int]
+) -> None:
+    async with opened(valkey_server.url, ONE_EACH) as played:
+        for case in ONE_EACH:
+            played.switch(case, kind, **options)
+            await played.admit(case)
+        async with consuming(played.relay):
+            for case in ONE_EACH:
+                record = await played.relay.until(await played.writer(case), State.DELAYED)
+                limits = await played.relay.limiter_of(case.vendor).snapshot()
+
+                assert (record.attempts, case.effects(played.vendors, played.scenes[case])) == (0, [])
+                assert limits.paused_until_ms is not None
+                assert limits.paused_until_ms - record.updated_ms > 50_000
+                await played.relay.limiter_of(case.vendor).resume()
+                assert (await played.ended(case)).record.state is State.APPLIED
+
+
 async def test_a_paused_vendor_gets_each_command_back_once_not_again_and_again(
     relay: Relay, sandbox: PartsBoxSandbox
 ) -> None:
     await relay.limiter.pause(None, "stocktaking")
-    keys = [
-        await relay.submit(AddStock(part_id=part, storage_id=SHELF, quantity=1, stock_timestamp=next(ticks)))
-        for part in sandbox.state.parts
-    ]
+    keys = [await relay.submit(an_addition(part)) for part in sandbox.state.parts]
     for key in keys:
         await relay.until(key, State.DELAYED)
 
@@ -230,10 +134,7 @@ async def test_a_rate_limited_backlog_does_not_go_round_between_ledger_and_queue
     redis_client: Redis, sandbox: PartsBoxSandbox
 ) -> None:
     async with running_relay(redis_client, sandbox, rates=(Rate(30, 1.0, 1),)) as relay:
-        keys = [
-            await relay.submit(AddStock(part_id=part, storage_id=SHELF, quantity=1, stock_timestamp=next(ticks)))
-            for part in sandbox.state.parts
-        ]
+        keys = [await relay.submit(an_addition(part)) for part in sandbox.state.parts]
         for key in keys:
             record = await relay.until(key)
             assert (record.state, record.waits) == (State.APPLIED, 0)

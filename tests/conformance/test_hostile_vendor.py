@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
-from tests.scripted_vendor import API_KEY, OK, Limiter, Permission, make, raw_server
+from tests.scripted_vendor import API_KEY, OK, Limiter, Permission, call, make, raw_server
 from workers.vendors.base import MAX_ANSWER_BYTES, open_session
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def written(
     async with raw_server(*pieces) as (server_url, _):
         client = make(session, limiter, base_url=url or server_url, timeout_seconds=timeout_seconds)
         try:
-            return await client.write("stock/add", {}, Permission(limiter)), limiter
+            return (await client.write(call("stock/add", {}), Permission(limiter))).exchange(), limiter
         except VendorError as error:
             return error, limiter
 
@@ -162,8 +162,8 @@ async def test_a_name_that_nobody_knows_means_nothing_was_sent(session: aiohttp.
 async def test_every_request_has_a_connection_of_its_own(session: aiohttp.ClientSession) -> None:
     async with raw_server(WHOLE) as (url, received):
         client = make(session, base_url=url)
-        await client.read("part/get", {})
-        await client.read("part/get", {})
+        await client.read(call("part/get", {}))
+        await client.read(call("part/get", {}))
 
     assert len(received) == 2
     assert all(b"connection: close" in head.lower() for head in received)

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from tasks.commands import Command
-    from tasks.ports import VendorPort
 
 SETTLE_SECONDS = 60.0
 #: A request that the sandbox answers takes a tenth of this.
@@ -66,7 +65,7 @@ class Setting:
         self.part, self.box, self.shelf = load.part("R-10K"), load.storage("box"), load.storage("shelf")
         load.stock(self.part, self.box, 100)
 
-    def vendor(self, *, key: str = API_KEY, url: str = "", timeout_seconds: float = PATIENT_SECONDS) -> VendorPort:
+    def vendor(self, *, key: str = API_KEY, url: str = "", timeout_seconds: float = PATIENT_SECONDS) -> PartsBox:
         secret = PartsBox.secret_headers(SecretStr(key))
         endpoint = Endpoint(url or self.sandbox.url, secret, timeout_seconds, SETTLE_SECONDS)
         return PartsBox(self.session, self.limiter, endpoint)

@@ -8,29 +8,31 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from tests.demo import troubles
 from tests.demo.play import Player
-from tests.demo.scenario import STATIONS, plan_day
+from tests.demo.records import ROUTES, plan_day
+from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, STATIONS, VENDORS
 from tests.demo.screen import Screen, print_verdict
-from tests.demo.verdict import judge
+from tests.demo.verdict import Evening, Told, judge
 from tests.process import ProcessError
 from tests.stack import API_CLIENT, API_TOKEN, Stack
 
-#: What the sandbox vendor allows, and what the worker is told: the same figures.
-RATE_PER_SECOND, BURST, CONCURRENCY = 15, 5, 4
-SANDBOX_OPTIONS = (
-    *("--seed-fixture", "warehouse", "--rate", f"{RATE_PER_SECOND}/s", "--burst", str(BURST)),
-    *("--concurrency", str(CONCURRENCY), "--read-latency-ms", "10-20", "--write-latency-ms", "40-80"),
-)
+if TYPE_CHECKING:
+    from tests.demo.books import Json
+
+#: What the workers are told: requests a second, of which so many at once, and in flight.
+LIMITS = {PARTSBOX: (20, 5, 4), PARTIUM: (5, 1, 2), OPENBOM: (10, 2, 4), PARTBOLT: (5, 1, 2)}
 SETTINGS = {
-    "STOCKRELAY_PARTSBOX_RATES": f"{RATE_PER_SECOND}/1s+{BURST}",
-    "STOCKRELAY_PARTSBOX_CONCURRENCY": str(CONCURRENCY),
-    # short, so that a lost request is decided within the demo; the vendor commits at once or never
-    "STOCKRELAY_PARTSBOX_SETTLE_SECONDS": "2",
-    "STOCKRELAY_PARTSBOX_TIMEOUT_SECONDS": "5",
+    # short, so that a lost request is decided within the demo; the vendors commit at once or never
+    **{f"STOCKRELAY_{vendor.upper()}_SETTLE_SECONDS": "2" for vendor in LIMITS},
+    **{f"STOCKRELAY_{vendor.upper()}_TIMEOUT_SECONDS": "5" for vendor in LIMITS},
+    **{f"STOCKRELAY_{vendor.upper()}_RATES": f"{rate}/1s+{burst}" for vendor, (rate, burst, _) in LIMITS.items()},
+    **{f"STOCKRELAY_{vendor.upper()}_CONCURRENCY": str(most) for vendor, (_, _, most) in LIMITS.items()},
     "STOCKRELAY_PARTSBOX_USER": "relay",
     "STOCKRELAY_WORKER_LEASE_SECONDS": "3",
     "STOCKRELAY_WEBHOOKS_TOKENS": ",".join(
@@ -62,8 +64,14 @@ def _run(console: Console, *, stay: bool) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stockrelay-demo-") as name:
         folder = Path(name)
-        console.print("Starting Redis, a sandbox vendor, a worker, the command API and Flower …")
-        with Stack(folder, flower=True, settings=SETTINGS, sandbox_options=SANDBOX_OPTIONS, environment={}) as stack:
+        routes = folder / "routes.toml"
+        routes.write_text(ROUTES)
+        settings = {**SETTINGS, "STOCKRELAY_ROUTING_CONFIG": str(routes)}
+        sandboxes = {vendor: _sandbox_options(vendor) for vendor in LIMITS}
+        console.print("Starting Redis, four sandbox vendors, workers, the command API and Flower …")
+        with Stack(
+            folder, vendors=VENDORS, flower=True, settings=settings, sandbox_options=sandboxes, environment={}
+        ) as stack:
             is_right = _play(console, stack, folder)
             word = "[bold green]all right[/]" if is_right else "[bold red]NOT right[/]"
             console.print(f"{word} after {time.monotonic() - started:.0f} s")
@@ -74,23 +82,44 @@ def _run(console: Console, *, stay: bool) -> int:
     return 0 if is_right else 1
 
 
+def _sandbox_options(vendor: str) -> tuple[str, ...]:
+    rate, burst, concurrency = LIMITS[vendor]
+    # Between permit and arrival a request may lose half a second (the permit's life) and what a loaded machine adds,
+    # so the next ones come that much closer behind it: the vendor allows a second's worth more at once.
+    return (
+        *("--seed-fixture", "warehouse", "--rate", f"{rate}/s", "--burst", str(burst + rate)),
+        *("--concurrency", str(concurrency), "--read-latency-ms", "10-20", "--write-latency-ms", "40-80"),
+    )
+
+
 def _play(console: Console, stack: Stack, folder: Path) -> bool:
     day = plan_day(int(time.time() * 1000))
     player = Player(stack, day, folder)
-    total = sum(day.commands.values())
-    console.print(f"{len(STATIONS)} stations scan and a kanban system calls: {total} commands that change stock")
+    total = day.commands.total()
+    console.print(f"{total} commands: {len(STATIONS)} stations scan; kanban, a catalog feed and engineering call")
     _print_flower(console, stack)
+    troubles.prepare(player)
+    mornings = {vendor: player.control(vendor, "GET", "state") for vendor in LIMITS}
     try:
-        with Screen(console, total + day.orders) as screen:
-            player.play(screen.show)
+        with Screen(console, total) as screen:
+            player.play((troubles.at_partsbox, troubles.at_partium, troubles.at_openbom), screen.show)
     except TimeoutError as error:
         console.print(Text(f"{error}; these commands did not end:", style="bold red"))
         for command in player.unended():
             console.print(Text(f"  {command}"))
         return False
-    verdict = judge(player)
+    evenings = {vendor: _evening(player, vendor, morning) for vendor, morning in mornings.items()}
+    told = {vendor: Told(player.ledgers.entries(vendor), player.ledgers.steps(vendor)) for vendor in VENDORS}
+    verdict = judge(day, player.record, evenings, told)
     print_verdict(console, verdict)
     return verdict.is_right
+
+
+def _evening(player: Player, vendor: str, morning: Json) -> Evening:
+    journal, state, limits, faults = (
+        player.control(vendor, "GET", path) for path in ("journal", "state", "limits", "faults")
+    )
+    return Evening(journal, morning, state, limits, [*faults, *player.record.troubles.get(vendor, [])])
 
 
 def _print_flower(console: Console, stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""Playing the day: stations scan, a sender calls, and meanwhile connections, a worker and Redis die."""
+"""Playing the day: stations scan and senders call, while others make trouble."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import redis
 import requests
 
+from tasks.registry import command_type
 from tests import reaper
-from tests.demo.scenario import STATIONS
+from tests.demo.ledgers import ENDED_STATES, OPEN_STATES, Ledgers
+from tests.demo.scenario import PARTSBOX, STATIONS, VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from tests.demo.scenario import Day
@@ -31,8 +33,6 @@ DAY_SECONDS = 100.0
 SCAN_GAP_SECONDS = 0.02
 #: How long an interrupted player waits for its threads before the system is taken away from under them.
 LEAVE_SECONDS = 5.0
-OPEN_STATES = ("waiting", "ready", "sending", "delayed", "in_doubt")
-LEDGER = "sr:{partsbox}:"
 
 
 class StoppedError(Exception):
@@ -43,11 +43,14 @@ class StoppedError(Exception):
 class Record:
     """What the producers were promised, and what was done to the system."""
 
-    promised: set[str] = field(default_factory=set)
+    #: Key of a command -> the vendor whose ledger has it.
+    promised: dict[str, str] = field(default_factory=dict)
     repeats: int = 0
-    refused: list[str] = field(default_factory=list)
+    #: By the vendor that it was meant for.
+    refused: list[tuple[str, str]] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
-    faults: list[dict[str, Any]] = field(default_factory=list)
+    #: Troubles that are no faults of a sandbox, in the same form.
+    troubles: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 class Player:
@@ -57,33 +60,34 @@ class Player:
         self.stack = stack
         self.day = day
         self.record = Record()
+        self.ledgers = Ledgers(stack.redis_url)
         self._folder = folder
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._stations: list[subprocess.Popen[str]] = []
 
-    def play(self, show: Callable[[Counter[str], list[str]], None]) -> None:
+    def play(
+        self, troubles: Sequence[Callable[[Player], None]], show: Callable[[Counter[str], list[str]], None]
+    ) -> None:
         """Play to the end; `show` gets the commands by state and the events so far.
 
         Raises TimeoutError when the day does not end. However it is left, no thread or station of it goes on.
         """
-        self._lose_answers()
-        threads = ThreadPoolExecutor(max_workers=len(STATIONS) + 2)
+        threads = ThreadPoolExecutor(max_workers=len(STATIONS) + len(self.day.calls) + len(troubles))
         doing: list[Future[None]] = []
         try:
             doing += [threads.submit(self._run_station, name) for name in STATIONS]
-            doing.append(threads.submit(self._call))
-            doing.append(threads.submit(self._break_things))
+            doing += [threads.submit(self._call, bodies) for bodies in self.day.calls.values()]
+            doing += [threads.submit(trouble, self) for trouble in troubles]
             self._watch(doing, show)
         finally:
             self._leave(doing)
             threads.shutdown(wait=False, cancel_futures=True)
-        self.record.faults = self._control("GET", "faults")
 
     def _watch(self, doing: list[Future[None]], show: Callable[[Counter[str], list[str]], None]) -> None:
         deadline = time.monotonic() + DAY_SECONDS
         while True:
-            counts = self.counts()
+            counts = self._counts()
             if counts is not None:
                 show(counts, self.record.events)
             for task in doing:
@@ -102,55 +106,64 @@ class Player:
                 station.kill()
         wait(doing, LEAVE_SECONDS)
 
-    def counts(self) -> Counter[str] | None:
+    def _counts(self) -> Counter[str] | None:
         """Count the commands by state; None while Redis is away."""
         try:
-            with self._ledger() as ledger:
-                found = ledger.hgetall(f"{LEDGER}counts")
+            return sum(self.ledgers.counts().values(), Counter())
         except redis.RedisError:
             return None
-        return Counter({state: int(count) for state, count in found.items()})
 
     def unended(self) -> list[str]:
-        """Describe the commands that did not end: kind, key, state and reason."""
+        """Describe the commands that did not end."""
         try:
-            with self._ledger() as ledger:
-                names = sorted(map(str, ledger.scan_iter(f"{LEDGER}cmd:*", count=1000)))
-                found = [(name, *ledger.hmget(name, "kind", "state", "reason")) for name in names]
+            return [
+                f"{vendor}: {entry}"
+                for vendor in VENDORS
+                for entry in self.ledgers.entries(vendor)
+                if entry.state in OPEN_STATES
+            ]
         except redis.RedisError as error:
             return [f"Redis cannot tell: {error}"]
-        return [
-            f"{kind} {name.rsplit(':', 1)[1]} is {state}" + (f": {reason}" if reason else "")
-            for name, kind, state, reason in found
-            if state in OPEN_STATES
-        ]
 
-    def _ledger(self) -> redis.Redis:
-        return redis.Redis.from_url(self.stack.redis_url, decode_responses=True, socket_timeout=2)
+    # for those who make trouble
 
-    def settled(self) -> int:
-        """Count the commands that ended."""
-        counts = self.counts() or Counter()
-        return sum(counts[state] for state in ("applied", "rejected", "held"))
-
-    def _control(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(method, f"{self.stack.control_url}/{path}", json=body, timeout=15)
+    def control(self, vendor: str, method: str, path: str, body: Any = None) -> Any:
+        """Call the control API of a vendor's sandbox."""
+        answer = requests.request(method, f"{self.stack.control_urls[vendor]}/{path}", json=body, timeout=15)
         answer.raise_for_status()
         return answer.json()
 
-    def _happened(self, what: str) -> None:
+    def happened(self, what: str) -> None:
+        """Tell the person who watches."""
         with self._lock:
             self.record.events.append(what)
 
-    def _lose_answers(self) -> None:
-        lost = [("stock/move", 3), ("stock/add", 2), ("order/receive", 1)]
-        self._control(
-            "POST",
-            "faults",
-            [{"kind": "accept_then_drop", "operation": name, "skip": skip, "count": 1} for name, skip in lost]
-            + [{"kind": "drop_before", "operation": "stock/remove", "skip": 1, "count": 1}],
-        )
-        self._happened("the vendor will lose three answers after booking and one request before it")
+    def rest(self, seconds: float) -> None:
+        """Sleep; raises StoppedError as soon as the day is given up."""
+        if self._stopping.wait(seconds):
+            raise StoppedError
+
+    def wait_for(self, vendor: str, ended: int) -> None:
+        """Return when so many commands of the vendor have ended; TimeoutError when they do not."""
+
+        def enough() -> bool:
+            try:
+                counts = self.ledgers.counts()[vendor]
+            except redis.RedisError:
+                return False
+            return sum(counts[state] for state in ENDED_STATES) >= ended
+
+        self.wait_until(enough, f"fewer than {ended} commands of {vendor} ended")
+
+    def wait_until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """Return when the condition holds; TimeoutError with the text when it does not within half a day."""
+        deadline = time.monotonic() + DAY_SECONDS / 2
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError(otherwise)
+            self.rest(0.05)
+
+    # producers
 
     def _run_station(self, name: str) -> None:
         command = [sys.executable, "-m", "producers.scanner.main", "--input", "stdin", "--station", name, "--json"]
@@ -163,13 +176,13 @@ class Player:
             for scan in self.day.scans[name]:
                 station.stdin.write(scan + "\n")
                 station.stdin.flush()
-                self._rest(SCAN_GAP_SECONDS)
+                self.rest(SCAN_GAP_SECONDS)
             station.stdin.close()
             for line in station.stdout:
                 self._heard(name, json.loads(line))
         reaper.forget(station.pid)
         if station.returncode:
-            self._refused(f"{name} ended with {station.returncode}")
+            self._refused(PARTSBOX, f"{name} ended with {station.returncode}")
 
     def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         with self._lock:
@@ -188,71 +201,34 @@ class Player:
             self._stations.append(station)
         return station
 
-    def _rest(self, seconds: float) -> None:
-        """Sleep; raises StoppedError as soon as the day is given up."""
-        if self._stopping.wait(seconds):
-            raise StoppedError
-
     def _heard(self, name: str, line: dict[str, Any]) -> None:
         if line.get("tone") == "stored":
             with self._lock:
-                self.record.promised.add(line["key"])
+                self.record.promised[line["key"]] = PARTSBOX
         elif line.get("tone") == "error" or line.get("state") in ("refused", "rejected", "held"):
-            self._refused(f"{name}: {line.get('message') or line.get('reason')}")
+            self._refused(PARTSBOX, f"{name}: {line.get('message') or line.get('reason')}")
 
-    def _refused(self, what: str) -> None:
+    def _refused(self, vendor: str, what: str) -> None:
         with self._lock:
-            self.record.refused.append(what)
+            self.record.refused.append((vendor, what))
 
-    def _call(self) -> None:
-        for body in self.day.calls:
-            answer = self._post(body)
-            if answer.status_code not in (200, 202):
-                self._refused(f"{body['kind']}: {answer.status_code} {answer.text}")
-                continue
-            with self._lock:
-                self.record.promised.add(answer.json()["key"])
-                self.record.repeats += answer.status_code == 200
+    def _call(self, bodies: list[dict[str, Any]]) -> None:
+        with requests.Session() as session:
+            session.headers["Authorization"] = f"Bearer {self.stack.api_token}"
+            for body in bodies:
+                answer = self._post(session, body)
+                if answer.status_code not in (200, 202):
+                    vendor = command_type(body["kind"]).vendor
+                    self._refused(vendor, f"{body['kind']}: {answer.status_code} {answer.text}")
+                    continue
+                accepted = answer.json()
+                with self._lock:
+                    self.record.promised[accepted["key"]] = command_type(accepted["kind"]).vendor
+                    self.record.repeats += answer.status_code == 200
 
-    def _post(self, body: dict[str, Any]) -> requests.Response:
+    def _post(self, session: requests.Session, body: dict[str, Any]) -> requests.Response:
         while True:
-            answer = requests.post(
-                f"{self.stack.api_url}/v1/commands",
-                json=body,
-                headers={"Authorization": f"Bearer {self.stack.api_token}"},
-                timeout=15,
-            )
+            answer = session.post(f"{self.stack.api_url}/v1/commands", json=body, timeout=15)
             if answer.status_code != 503:
                 return answer
-            self._rest(0.2)
-
-    def _break_things(self) -> None:
-        self._wait_for(10)
-        storm = {"kind": "status", "status": 429, "count": 6, "retry_after": "seconds", "retry_after_seconds": 1.0}
-        self._control("POST", "faults", storm)
-        self._happened("the vendor answers 429 six times")
-        self._wait_for(20)
-        self._kill_a_worker()
-        self._wait_for(40)
-        self.stack.restart_valkey()
-        self._happened("Redis was killed and started again")
-
-    def _kill_a_worker(self) -> None:
-        gate = {"kind": "gate", "gate": "door", "operation": "stock/move", "count": 1}
-        self._control("POST", "faults", gate)
-        self._wait_until(lambda: self._control("GET", "gates/door")["arrived"] > 0, "no move is at the vendor")
-        self.stack.worker.kill()
-        self._happened("the worker was killed while the vendor had its request")
-        self._control("POST", "gates/door", {"open": True})
-        self.stack.start_worker()
-        self._happened("a new worker took over")
-
-    def _wait_for(self, settled: int) -> None:
-        self._wait_until(lambda: self.settled() >= settled, f"fewer than {settled} commands settled")
-
-    def _wait_until(self, condition: Callable[[], bool], otherwise: str) -> None:
-        deadline = time.monotonic() + DAY_SECONDS / 2
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError(otherwise)
-            self._rest(0.05)
+            self.rest(0.2)

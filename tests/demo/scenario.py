@@ -1,11 +1,16 @@
-"""What happens on the warehouse day: the scans, the calls, and the bookings they must end in."""
+"""What happens on the warehouse day: scans, calls, and the writes at every vendor that they must end in."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from tests.sandbox.partsbox import id_for
+
+PARTSBOX, PARTIUM, OPENBOM, PARTBOLT, ROUTING = "partsbox", "partium", "openbom", "partbolt", "routing"
+#: Who has a worker, and a column in the count. The first one's is killed.
+VENDORS: Final = (PARTSBOX, PARTIUM, OPENBOM, PARTBOLT, ROUTING)
 
 STATIONS = {"ST-01": "token-of-station-one", "ST-02": "token-of-station-two", "ST-03": "token-of-station-three"}
 SHELF_PARTS = ("R-10R", "R-100R", "R-1K", "R-10K")
@@ -13,66 +18,54 @@ BIN_PARTS = ("C-10N", "C-100N", "C-1U", "C-10U")
 ORDER_PARTS = ("R-100K", "R-1M", "C-47U", "C-100U")
 #: Pieces on each line of the sandbox's orders.
 LINE_PIECES = 100
-#: Every this many, a call is made twice, as a sender does that missed the answer.
+#: Every this many, a kanban call is made twice, as a sender does that missed the answer.
 REPEAT_EVERY = 3
 
 
 @dataclass(frozen=True, order=True, slots=True)
-class Booking:
-    """One entry that must appear in the vendor's stock history, once."""
+class Write:
+    """One write that must appear in a vendor's journal, once."""
 
+    vendor: str
     operation: str
-    part: str
-    storage: str
-    quantity: int
+    #: What it is about, in the words of `tests/demo/books.py`: `R-1K in shelf-1`, `part SP-007`.
+    subject: str
+    #: What is there then; of stock the pieces added, as +5; empty for what is deleted.
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.operation} of {self.subject}: {self.value or 'gone'}"
+
+    @property
+    def moves_stock(self) -> bool:
+        """Tell what adds to what is there from what replaces it."""
+        return self.operation.startswith("stock/") or self.operation == "order/receive"
 
 
 @dataclass(slots=True)
 class Day:
-    """The plan: scans by station, API calls, and every booking they amount to."""
+    """The plan: scans by station, calls by sender, and every command and write that they amount to."""
 
     scans: dict[str, list[str]] = field(default_factory=dict)
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    bookings: list[Booking] = field(default_factory=list)
-    #: Orders scanned: each is a command more, which writes nothing itself.
-    orders: int = 0
-    #: Commands that write, by kind; an order counts as its lines.
-    commands: dict[str, int] = field(default_factory=dict)
+    #: Bodies, in the order in which each sender posts its own.
+    calls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    writes: list[Write] = field(default_factory=list)
+    #: By vendor and kind. What a command becomes counts, and so does the command itself.
+    commands: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def _count(self, kind: str, bookings: list[Booking]) -> None:
-        self.commands[kind] = self.commands.get(kind, 0) + 1
-        self.bookings += bookings
+    def scan(self, station: str, mode: str, *codes: str) -> None:
+        """Scan something; the station is switched to the mode first."""
+        self.scans.setdefault(station, [mode]).extend(codes)
 
-    def move(self, station: str, part: str, source: str, destination: str, quantity: int) -> None:
-        """Scan one move."""
-        self.scans.setdefault(station, ["CMD:MOVE"]).extend(
-            [label("storage", source), label("part", part), f"Q{quantity}", label("storage", destination)]
-        )
-        self._count(
-            "stock.move",
-            [Booking("stock/move", part, source, -quantity), Booking("stock/move", part, destination, quantity)],
-        )
+    def call(self, sender: str, kind: str, fields: dict[str, Any], moment_ms: int, *, twice: bool = False) -> None:
+        """Post one command; `twice` for a sender that missed the answer."""
+        body = {"kind": kind, "stock_timestamp": moment_ms, **fields}
+        self.calls.setdefault(sender, []).extend([body, body] if twice else [body])
 
-    def receive(self, station: str, order: str, storage: str) -> None:
-        """Scan the receipt of an order."""
-        self.scans.setdefault(station, ["CMD:RECEIVE"]).extend([label("order", order), label("storage", storage)])
-        self.orders += 1
-        for part in ORDER_PARTS:
-            self._count("order.receive_line", [Booking("order/receive", part, storage, LINE_PIECES)])
-
-    def call(self, kind: str, part: str, storage: str, quantity: int, moment_ms: int) -> None:
-        """Post one command; every few are posted twice."""
-        body = {
-            "kind": kind,
-            "part_id": id_for("part", part),
-            "storage_id": id_for("storage", storage),
-            "quantity": quantity,
-            "stock_timestamp": moment_ms,
-            "comments": f"kanban card {len(self.calls) + 1}",
-        }
-        self.calls += [body, body] if len(self.calls) % REPEAT_EVERY == 0 else [body]
-        operation, signed = ("stock/add", quantity) if kind == "stock.add" else ("stock/remove", -quantity)
-        self._count(kind, [Booking(operation, part, storage, signed)])
+    def expect(self, vendor: str, kind: str, *writes: Write) -> None:
+        """Expect a command at a vendor, and what it writes there."""
+        self.commands[vendor, kind] += 1
+        self.writes += writes
 
 
 def label(kind: str, name: str) -> str:
@@ -80,19 +73,47 @@ def label(kind: str, name: str) -> str:
     return f"https://partsbox.com/I{id_for(kind, name)}"
 
 
-def plan_day(start_ms: int) -> Day:
-    """Plan the day: two stations move, one receives, a kanban system adds and removes."""
-    day = Day()
+def stock(operation: str, part: str, storage: str, pieces: int) -> Write:
+    """Describe one entry in the stock history of PartsBox."""
+    return Write(PARTSBOX, operation, f"{part} in {storage}", f"{pieces:+d}")
+
+
+def plan_stock(day: Day, start_ms: int) -> None:
+    """Plan the movements: two stations move, one receives, a kanban system adds and removes."""
     for turn in range(3):
         for number, part in enumerate(SHELF_PARTS):
-            day.move("ST-01", part, "shelf-1", "line-1", 10 + 4 * turn + number)
+            _move(day, "ST-01", part, "shelf-1", "line-1", 10 + 4 * turn + number)
         for number, part in enumerate(BIN_PARTS):
-            day.move("ST-02", part, "shelf-2", "line-2", 5 + 4 * turn + number)
-    day.receive("ST-03", "SO-1", "goods-in")
-    day.receive("ST-03", "SO-2", "shelf-3")
+            _move(day, "ST-02", part, "shelf-2", "line-2", 5 + 4 * turn + number)
+    _receive(day, "ST-03", "SO-1", "goods-in")
+    _receive(day, "ST-03", "SO-2", "shelf-3")
     for turn in range(4):
         for number, (shelf_part, bin_part) in enumerate(zip(SHELF_PARTS, BIN_PARTS, strict=True)):
             moment = start_ms + 100 * turn + 10 * number
-            day.call("stock.add", bin_part, "shelf-3", 30 + 4 * turn + number, moment)
-            day.call("stock.remove", shelf_part, "shelf-1", 2 + 4 * turn + number, moment + 1)
-    return day
+            _kanban(day, "stock.add", bin_part, "shelf-3", 30 + 4 * turn + number, moment)
+            _kanban(day, "stock.remove", shelf_part, "shelf-1", 2 + 4 * turn + number, moment + 1)
+
+
+def _move(day: Day, station: str, part: str, source: str, target: str, pieces: int) -> None:
+    day.scan(station, "CMD:MOVE", label("storage", source), label("part", part), f"Q{pieces}", label("storage", target))
+    legs = stock("stock/move", part, source, -pieces), stock("stock/move", part, target, pieces)
+    day.expect(PARTSBOX, "stock.move", *legs)
+
+
+def _receive(day: Day, station: str, order: str, storage: str) -> None:
+    day.scan(station, "CMD:RECEIVE", label("order", order), label("storage", storage))
+    day.expect(PARTSBOX, "order.receive")
+    for part in ORDER_PARTS:
+        day.expect(PARTSBOX, "order.receive_line", stock("order/receive", part, storage, LINE_PIECES))
+
+
+def _kanban(day: Day, kind: str, part: str, storage: str, pieces: int, moment_ms: int) -> None:
+    cards = len(day.calls.get("kanban", ()))
+    fields = {
+        "part_id": id_for("part", part),
+        "storage_id": id_for("storage", storage),
+        "quantity": pieces,
+        "comments": f"kanban card {cards + 1}",
+    }
+    day.call("kanban", kind, fields, moment_ms, twice=cards % REPEAT_EVERY == 0)
+    day.expect(PARTSBOX, kind, stock(kind.replace(".", "/"), part, storage, pieces if kind == "stock.add" else -pieces))

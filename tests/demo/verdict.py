@@ -1,128 +1,122 @@
-"""Counting: every planned booking against the vendor's journal, the lanes, the limits and the stock."""
+"""The judgement of the day: each vendor's sandbox and ledger against the plan."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import redis
-import requests
-
-from tests.demo.scenario import Booking
-from tests.sandbox.partsbox import id_for
-from tests.sandbox.partsbox.fixtures import WAREHOUSE
+from tests.demo.books import BOOKS
+from tests.demo.counting import (
+    Wrongs,
+    count_attempts,
+    count_markers,
+    count_reads,
+    count_record_order,
+    count_state,
+    count_stock_order,
+    count_writes,
+)
+from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, VENDORS
+from tests.sandbox.partium import operations
 
 if TYPE_CHECKING:
-    from tests.demo.play import Player
+    from collections.abc import Mapping, Sequence
 
-PREFIX = "sr:{partsbox}:"
-NAMES = {id_for("part", part["part/name"]): part["part/name"] for part in WAREHOUSE["parts"]} | {
-    id_for("storage", storage["storage/name"]): storage["storage/name"] for storage in WAREHOUSE["storages"]
-}
+    from tests.demo.books import Json
+    from tests.demo.ledgers import Entry, Step
+    from tests.demo.play import Record
+    from tests.demo.scenario import Day
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What a vendor's sandbox tells when the day is over, and its state in the morning."""
+
+    journal: Json
+    morning: Json
+    state: Json
+    limits: Json
+    faults: list[Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a vendor's ledger tells."""
+
+    entries: Sequence[Entry]
+    steps: Sequence[Step]
 
 
 @dataclass
 class Verdict:
-    """What the day amounted to; everything but `applied`, `planned` and `repeats` must be empty."""
+    """What the day amounted to."""
 
-    planned: Counter[str] = field(default_factory=Counter)
-    applied: Counter[str] = field(default_factory=Counter)
+    planned: Counter[tuple[str, str]] = field(default_factory=Counter)
+    applied: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrongs: dict[str, Wrongs] = field(default_factory=lambda: {vendor: Wrongs() for vendor in VENDORS})
+    #: HTTP requests that came to each vendor.
+    requests: Counter[str] = field(default_factory=Counter)
+    #: Of Partium's those that wrote, and the records in the largest.
+    catalog_writes: int = 0
+    largest_batch: int = 0
+    logins: int = 0
     repeats: int = 0
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    unexpected: list[str] = field(default_factory=list)
-    out_of_order: list[str] = field(default_factory=list)
-    over_limit: list[str] = field(default_factory=list)
-    not_applied: list[str] = field(default_factory=list)
-    wrong_stock: list[str] = field(default_factory=list)
-    faults_that_never_fired: list[str] = field(default_factory=list)
-
-    def wrongs(self) -> dict[str, list[str]]:
-        """Give every count that must be 0."""
-        return {name: found for name, found in vars(self).items() if isinstance(found, list)}
 
     @property
     def is_right(self) -> bool:
-        return not any(self.wrongs().values()) and self.applied == self.planned
+        return self.applied == self.planned and not any(wrongs.any for wrongs in self.wrongs.values())
 
 
-def judge(player: Player) -> Verdict:
-    """Compare what was planned and promised with what the vendor holds."""
-    control = player.stack.control_url
-    journal = requests.get(f"{control}/journal", timeout=15).json()
-    state = requests.get(f"{control}/state", timeout=15).json()
-    limits = requests.get(f"{control}/limits", timeout=15).json()
-    verdict = Verdict(Counter(player.day.commands), repeats=player.record.repeats)
-    verdict.not_applied += player.record.refused
-    count_bookings(verdict, player.day.bookings, journal["effects"])
-    with redis.Redis.from_url(player.stack.redis_url, decode_responses=True) as ledger:
-        count_states(verdict, ledger, player.record.promised)
-        events: Any = ledger.xrange(f"{PREFIX}events")
-    accepted = [fields["key"] for _, fields in events if fields["state"] == "accepted"]
-    # an order names no parts: of two that are read at the same time, either's line may come first
-    count_order(verdict, accepted, [effect for effect in journal["effects"] if effect["operation"] != "order/receive"])
-    count_stock(verdict, player.day.bookings, state["on_hand"])
-    verdict.over_limit += [f"{item['rule']} at request {item['request_seq']}" for item in limits["violations"]]
-    verdict.faults_that_never_fired += [
-        f"{fault['kind']} on {fault['operation']}" for fault in player.record.faults if not fault["fired"]
-    ]
+def judge(day: Day, record: Record, evenings: Mapping[str, Evening], told: Mapping[str, Told]) -> Verdict:
+    """Compare what was planned and promised with what the vendors hold and the ledgers say."""
+    verdict = Verdict(Counter(day.commands), repeats=record.repeats)
+    for vendor, what in record.refused:
+        verdict.wrongs[vendor].not_applied.append(what)
+    for vendor, evening in evenings.items():
+        _judge_vendor(verdict, vendor, day, evening)
+    for vendor, ledger in told.items():
+        _judge_ledger(verdict, vendor, ledger, set(record.promised))
+    count_stock_order(verdict.wrongs[PARTSBOX], told[PARTSBOX].steps, evenings[PARTSBOX].journal["effects"])
+    imports = {str(call["item_id"]) for calls in day.calls.values() for call in calls if "item_id" in call}
+    reads = evenings[PARTBOLT].journal["requests"]
+    count_reads(verdict.wrongs[PARTBOLT], {f"parts:{item_id}" for item_id in imports}, reads)
+    known = {entry.key for ledger in told.values() for entry in ledger.entries}
+    for key, vendor in record.promised.items():
+        if key not in known:
+            verdict.wrongs[vendor].lost.append(f"command {key} is in no ledger")
     return verdict
 
 
-def count_bookings(verdict: Verdict, planned: list[Booking], effects: list[dict[str, Any]]) -> None:
-    """Compare the bookings themselves, without any help of the ledger."""
-    wanted = Counter(planned)
-    found = Counter(
-        Booking(effect["operation"], NAMES[leg["part_id"]], NAMES[leg["storage_id"]], leg["quantity"])
-        for effect in effects
-        for leg in effect["legs"]
-    )
-    verdict.lost += [str(booking) for booking in (wanted - found).elements()]
-    extra = found - wanted
-    verdict.doubled += [str(booking) for booking in extra.elements() if booking in wanted]
-    verdict.unexpected += [str(booking) for booking in extra.elements() if booking not in wanted]
-    marks = Counter(effect["marker"] for effect in effects)
-    verdict.doubled += [f"marker {marker}" for marker, count in marks.items() if count > 1]
-
-
-def count_states(verdict: Verdict, ledger: redis.Redis, promised: set[str]) -> None:
-    """Every promised command, and every child of one, must be applied."""
-    keys = set(promised)
-    for key in promised:
-        if not ledger.exists(f"{PREFIX}cmd:{key}"):
-            verdict.lost.append(f"command {key} is not in the ledger")
-    for name in map(str, ledger.scan_iter(f"{PREFIX}cmd:*", count=1000)):
-        kind, state, parent, reason = map(str, ledger.hmget(name, "kind", "state", "parent", "reason"))
-        key = name.rsplit(":", 1)[1]
-        if key not in keys and parent == "None":
-            verdict.unexpected.append(f"command {key} that nobody was promised")
-        if state != "applied":
-            verdict.not_applied.append(f"{kind} {key} is {state}: {reason}")
-        elif kind != "order.receive":
-            verdict.applied[str(kind)] += 1
-
-
-def count_order(verdict: Verdict, accepted: list[str], effects: list[dict[str, Any]]) -> None:
-    """On each part the vendor's entries must come in the order in which the commands were accepted."""
-    position = {f"[cmd:{key}]": number for number, key in enumerate(accepted)}
-    by_part: dict[str, list[int]] = defaultdict(list)
-    for effect in effects:
-        for part in effect["part_ids"]:
-            by_part[part].append(position.get(effect["marker"], -1))
-    verdict.out_of_order += [
-        f"part {NAMES[part]}: {found}" for part, found in by_part.items() if found != sorted(found)
+def _judge_vendor(verdict: Verdict, vendor: str, day: Day, evening: Evening) -> None:
+    wrongs, book = verdict.wrongs[vendor], BOOKS[vendor]
+    planned = [write for write in day.writes if write.vendor == vendor]
+    effects, requests = evening.journal["effects"], evening.journal["requests"]
+    found = book.writes(effects, evening.state)
+    count_writes(wrongs, planned, found)
+    count_markers(wrongs, effects)
+    count_record_order(wrongs, planned, found)
+    count_state(wrongs, book.shelf(evening.morning), planned, book.shelf(evening.state))
+    wrongs.over_limit += [f"{item['rule']} at request {item['request_seq']}" for item in evening.limits["violations"]]
+    wrongs.fault_not_fired += [
+        f"{fault['kind']} on {fault['operation']}" for fault in evening.faults if not fault["fired"]
     ]
+    verdict.requests[vendor] = len(requests)
+    if vendor == PARTIUM:
+        sizes = [len(each["subjects"]) for each in requests if operations.OPERATIONS[each["operation"]].writes]
+        verdict.catalog_writes, verdict.largest_batch = len(sizes), max(sizes, default=0)
+    if vendor == OPENBOM:
+        verdict.logins = evening.state["logins"]
 
 
-def count_stock(verdict: Verdict, planned: list[Booking], on_hand: list[dict[str, Any]]) -> None:
-    """Count the vendor's stock on hand against the stock of the morning and the plan."""
-    expected = Counter({(entry["part"], entry["storage"]): entry["stock/quantity"] for entry in WAREHOUSE["stock"]})
-    for booking in planned:
-        expected[booking.part, booking.storage] += booking.quantity
-    found = Counter(
-        {(NAMES[balance["part_id"]], NAMES[balance["storage_id"]]): balance["quantity"] for balance in on_hand}
-    )
-    for place in sorted({*expected, *found}):
-        if expected[place] != found[place]:
-            verdict.wrong_stock.append(f"{place[0]} in {place[1]}: {found[place]} instead of {expected[place]}")
+def _judge_ledger(verdict: Verdict, vendor: str, ledger: Told, promised: set[str]) -> None:
+    """Every promised command, and every child of one, must be applied, and must not have paid for a pause."""
+    wrongs = verdict.wrongs[vendor]
+    for entry in ledger.entries:
+        if entry.key not in promised and not entry.parent:
+            wrongs.unexpected.append(f"command {entry.key} that nobody was promised")
+        if entry.state == "applied":
+            verdict.applied[vendor, entry.kind] += 1
+        else:
+            wrongs.not_applied.append(str(entry))
+    count_attempts(wrongs, ledger.entries, ledger.steps)
