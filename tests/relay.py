@@ -104,7 +104,7 @@ class Relay:
                 return record
         return None
 
-    async def until(self, key: str, *states: State, timeout_seconds: float = 20) -> CommandRecord:
+    async def until(self, key: str, *states: State, timeout_seconds: float = 60) -> CommandRecord:
         """Wait until the command is in one of the states, by default any final one."""
         wanted = states or tuple(state for state in State if state.is_final)
         async with asyncio.timeout(timeout_seconds):
@@ -112,7 +112,7 @@ class Relay:
                 record = await self.find(key)
                 if record is not None and record.state in wanted:
                     return record
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
 
     async def cancel(self) -> None:
         """Break off every delivery that runs now, and wait until each has left its command to others."""
@@ -120,7 +120,7 @@ class Relay:
             delivery.cancel()
         await asyncio.gather(*deliveries, return_exceptions=True)
 
-    async def drain(self, timeout_seconds: float = 20) -> None:
+    async def drain(self, timeout_seconds: float = 60) -> None:
         """Wait until every delivery that was begun has ended; raise with the stack of one that does not."""
         if not self._running:
             return

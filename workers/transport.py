@@ -1,7 +1,7 @@
 """kombu's Redis transport with the same keys and messages, and fewer round trips. For the worker's consumer.
 
-kombu pops a message (BRPOP), registers it in `unacked`, and takes it out when it is acked: three round trips each, two
-of which the server syncs to disk. Here `transport.lua` takes as many messages as the prefetch window has room for and
+kombu pops a message (BRPOP), registers it in `unacked`, and takes it out when it is acked: three round trips, each of
+which the server syncs to disk. Here `transport.lua` takes as many messages as the prefetch window has room for and
 registers them in the same step, so that none is lost between the two. Acks are sent once in a turn of the event loop.
 
 **Waiting** must not take anything either: a BRPOP of a worker that dies meanwhile takes its message along. So an idle

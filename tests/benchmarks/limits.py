@@ -170,7 +170,7 @@ def run(folder: Path, work: Work, *, calm: int, rough: int) -> Books:
         began = _until_requests(crew, RATE_PER_SECOND)  # all are at work by then, and the burst is used up
         ended = _until_requests(crew, began + calm)
         logins = _logins(crew)
-        _rough(crew, work, rough, keys)
+        owners = _rough(crew, work, rough, keys)
         assert crew.counts().get("ready", 0) > 0, "work ran out: the figures say nothing"
         limits = crew.control("GET", "limits")
         calm_seconds = limits["arrivals_seconds"][ended - 1] - limits["arrivals_seconds"][began - 1]
@@ -187,7 +187,7 @@ def run(folder: Path, work: Work, *, calm: int, rough: int) -> Books:
             violations=limits["violations"],
             max_in_flight=limits["max_in_flight"],
             lost_answers=sum(fault["fired"] for fault in crew.control("GET", "faults")),
-            took_part=_took_part(crew, keys),
+            took_part=len(owners),
             logins=(logins, _logins(crew) - logins),
         )
 
@@ -245,7 +245,8 @@ def _sandbox_options() -> list[str]:
     return [*rate, "--read-latency-ms", f"{low}-{high}", "--write-latency-ms", f"{low}-{high}"]
 
 
-def _rough(crew: Crew, work: Work, requests: int, keys: Sequence[str]) -> None:
+def _rough(crew: Crew, work: Work, requests: int, keys: Sequence[str]) -> set[tuple[str, ...]]:
+    """Make it rough; returns the processes that took part."""
     low, high = SLOW_MS
     latency = [low / 1000, high / 1000]
     slow = {"read_latency_seconds": latency, "write_latency_seconds": latency, "concurrency": work.concurrency}
@@ -258,10 +259,12 @@ def _rough(crew: Crew, work: Work, requests: int, keys: Sequence[str]) -> None:
     faults = crew.control("POST", "faults", [late, {"kind": "accept_then_drop", "operation": work.losing}])
     wait_until(lambda: _fired(crew) == len(faults), "answers are lost", PATIENCE_SECONDS)
     _until_requests(crew, _requests(crew) + requests)
+    old = _owners(crew, keys)  # now: of a process that is killed before it ended anything no trace is left
     crew.workers[0].kill()
     crew.hire(1)
-    wait_until(lambda: _took_part(crew, keys) > PROCESSES, "the new process takes part", PATIENCE_SECONDS)
+    wait_until(lambda: bool(_owners(crew, keys) - old), "the new process takes part", PATIENCE_SECONDS)
     _until_requests(crew, _requests(crew) + requests)
+    return old | _owners(crew, keys)
 
 
 def _end_token(crew: Crew) -> None:
@@ -291,7 +294,7 @@ def _logins(crew: Crew, outcome: str | None = None) -> int:
     return sum(outcome in (None, login["outcome"]) for login in logins)
 
 
-def _took_part(crew: Crew, keys: Sequence[str]) -> int:
-    """Count the processes that have a command in hand or had one."""
+def _owners(crew: Crew, keys: Sequence[str]) -> set[tuple[str, ...]]:
+    """List the processes that have a command in hand, or were the last to give one up."""
     owners = [owner for found in crew.fields(keys, "owner", "released_by") for owner in found if owner]
-    return len({tuple(owner.split(":")[:2]) for owner in owners})
+    return {tuple(owner.split(":")[:2]) for owner in owners}

@@ -13,14 +13,16 @@ from tasks.registry import task_of
 from tasks.submit import to_new_command
 from tasks.task import Target
 from tests.conformance.catalogue import CASES
-from tests.conformance.rounds import opened
+from tests.conformance.rounds import HANGING_SECONDS, opened
 from tests.relay import consuming
 
 if TYPE_CHECKING:
+    from tasks.commands import Command
     from tasks.ledger import Ledger
     from tasks.lookup import Image
     from tests.conformance.catalogue import Case
     from tests.conformance.rounds import Round, Rounds, Seen
+    from workers.executor import Executor
 
 ALL = list(CASES.values())
 #: Cases whose command writes by itself.
@@ -97,8 +99,8 @@ async def test_a_delivery_that_is_broken_off_at_the_vendor_is_looked_up(rounds: 
 
 # a worker that dies
 
-#: Long enough to prepare a write and to send it.
-LAST_LEASE_SECONDS = 1.0
+#: Of a worker that lives: it ends by being cut short.
+LEASE_SECONDS = 30.0
 
 
 @dataclass
@@ -129,7 +131,8 @@ async def dead_behind_the_write(redis_url: str) -> dict[str, Seen | Exception]:
 
 
 async def with_a_dead_worker(redis_url: str, cases: list[Case], *, steps: int) -> dict[str, Seen | Exception]:
-    async with opened(redis_url, cases, timeout_seconds=1.0) as played:
+    # the settle time of a lost worker's request begins when it is surely over
+    async with opened(redis_url, cases, timeout_seconds=HANGING_SECONDS) as played:
         await asyncio.gather(*(die(played, case, steps=steps) for case in cases))
         async with consuming(played.relay):
             return await played.endings()
@@ -140,9 +143,15 @@ async def die(played: Round, case: Case, *, steps: int) -> None:
     key, command = await played.admit(case), played.scenes[case].command
     executor = played.relay.executors[command.vendor]
     ledger = executor.leases.ledger
-    assert (await ledger.claim(key, "dead", LAST_LEASE_SECONDS if steps else 0.05)).record is not None
-    if steps == 0:
-        return
+    assert (await ledger.claim(key, "dead", LEASE_SECONDS)).record is not None
+    if steps > 0:
+        await act(executor, command, key, steps)
+    await ledger.renew({key: "dead"}, 0.01)
+
+
+async def act(executor: Executor, command: Command, key: str, steps: int) -> None:
+    """Take the steps behind the claim."""
+    ledger = executor.leases.ledger
     target = Target(executor.port, key, executor.user)
     before = await task_of(command.kind).before(command, target)
     sending = LastSending(key, ledger, before.image)

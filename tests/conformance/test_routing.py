@@ -163,7 +163,7 @@ async def died_between_admitting_and_expanding(played: Round, name: str) -> None
     case = CASES[name]
     key, command = await played.admit(case), played.scenes[case].command
     executor = played.relay.executors[command.vendor]
-    claim = await executor.leases.ledger.claim(key, "dead", 0.3)
+    claim = await executor.leases.ledger.claim(key, "dead", 30)
     assert claim.record is not None
     expansion = expansion_of(command.kind)
     assert expansion is not None
@@ -171,6 +171,7 @@ async def died_between_admitting_and_expanding(played: Round, name: str) -> None
     work = Work(claim.record, "dead", command, target)
     with executor.leases.held(key, "dead", executor.leases.clock()):
         assert await executor._admit_elsewhere(work, await expansion.children(command, target))
+    await executor.leases.ledger.renew({key: "dead"}, 0.01)
 
 
 @pytest.mark.parametrize("name", ["catalog.route_part", "cad.import_part"])

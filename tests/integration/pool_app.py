@@ -30,7 +30,7 @@ app.conf.update(
     task_reject_on_worker_lost=True,
     task_ignore_result=True,
     worker_pool="workers.pool:AsyncioPool",
-    worker_consumer=os.environ.get("POOL_TEST_CONSUMER", "workers.parking:ParkingConsumer"),
+    worker_consumer=os.environ.get("POOL_TEST_CONSUMER", "workers.transport:BatchConsumer"),
     worker_prefetch_multiplier=1,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     broker_connection_retry_on_startup=True,
