@@ -133,7 +133,8 @@ async def dead_behind_the_write(redis_url: str) -> dict[str, Seen | Exception]:
 async def with_a_dead_worker(redis_url: str, cases: list[Case], *, steps: int) -> dict[str, Seen | Exception]:
     # the settle time of a lost worker's request begins when it is surely over
     async with opened(redis_url, cases, timeout_seconds=HANGING_SECONDS) as played:
-        await asyncio.gather(*(die(played, case, steps=steps) for case in cases))
+        for case in cases:
+            await die(played, case, steps=steps)  # one by one: a slow machine must not make a request hang
         async with consuming(played.relay):
             return await played.endings()
 
