@@ -11,6 +11,8 @@ from tasks.ports import Record
 from tasks.task import Before
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tasks.commands import Command
     from tasks.errors import Exchange
     from tasks.ports import Sending
@@ -59,6 +61,8 @@ class Absolute(_OnRecord[C]):
         match await self.look(command, target):
             case Absent():
                 return Undecidable(Why.IGNORED)
+            case Undecidable(Why.INCOMPLETE) as in_part:
+                return in_part
             case Undecidable(_, entries):
                 # confirmed, and something else is there now: a later writer, or the vendor's own form of our value
                 return Landed(entries, Proof.ANSWER)
@@ -72,6 +76,33 @@ class Absolute(_OnRecord[C]):
         if self.holds(record, command):
             return Landed((record,), Proof.STATE)
         return Absent() if record.fields == target.image.fields else Undecidable(Why.CHANGED, (record,))
+
+
+class ListSetting(Absolute[C]):
+    """Sets several items of a record by one request: the vendor may carry it out in part, and confirm it all the same.
+
+    What is missing then may be sent, as long as nobody else changed any of the items.
+    """
+
+    @abstractmethod
+    def items(self, fields: Mapping[str, Any], command: C) -> dict[str, tuple[Any, bool]]:
+        """Give each item that the command names: what there is of it, and whether that is as wanted."""
+
+    def holds(self, record: Record, command: C) -> bool:
+        return all(as_wanted for _, as_wanted in self.items(record.fields, command).values())
+
+    async def look(self, command: C, target: Target[Any]) -> Finding:
+        match await super().look(command, target):
+            case Undecidable(Why.CHANGED, (Record() as record,)) if self._is_in_part(record, command, target.image):
+                return Undecidable(Why.INCOMPLETE, (record,))
+            case finding:
+                return finding
+
+    def _is_in_part(self, record: Record, command: C, image: Image) -> bool:
+        now, was = self.items(record.fields, command), self.items(image.fields or {}, command)
+        as_before = {name for name, (found, _) in now.items() if found == was[name][0]}
+        missing = {name for name, (_, as_wanted) in now.items() if not as_wanted}
+        return bool(missing) and missing <= as_before
 
 
 class Setting(Absolute[C]):

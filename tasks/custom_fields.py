@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
-from tasks.absolute import Absolute
+from tasks.absolute import ListSetting
 from tasks.commands import Command, CustomKey, CustomValue, Model
 from tasks.effects import Effect
 from tasks.identity import IDENTITY
@@ -75,14 +75,15 @@ class DeleteCustomField(PartCommand):
 CustomFieldCommand = SetCustomFields | DeleteCustomField
 
 
-class CustomFieldChange(Absolute[CustomFieldCommand]):
+class CustomFieldChange(ListSetting[CustomFieldCommand]):
     """Applies part.set_custom_fields and part.delete_custom_field: only the keys named are compared."""
 
     names_it = "part_id"
 
     async def before(self, command: CustomFieldCommand, target: Target[PartPort]) -> Before:
         before = await super().before(command, target)
-        if isinstance(command, DeleteCustomField) and not target.doubted:
+        never_shown = not target.doubted or target.image.fields == command.wanted()
+        if isinstance(command, DeleteCustomField) and never_shown:
             # a field that is not shown may be there all the same: the vendor knows, and refuses a mistyped key
             return Before(before.image)
         return before
@@ -96,6 +97,11 @@ class CustomFieldChange(Absolute[CustomFieldCommand]):
 
     def holds(self, record: Record, command: CustomFieldCommand) -> bool:
         return record.fields == command.wanted()
+
+    def items(self, fields: Mapping[str, Any], command: CustomFieldCommand) -> dict[str, tuple[Any, bool]]:
+        # an empty field that is not shown may be there all the same: sending it again would prove no more
+        found = ((key, value, fields.get(key)) for key, value in command.wanted().items())
+        return {key: (shown, shown == value or (shown is None and not value)) for key, value, shown in found}
 
     async def proof(self, command: CustomFieldCommand, target: Target[PartPort]) -> Finding:
         match await super().proof(command, target):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
 
-from tasks.absolute import Absolute
+from tasks.absolute import ListSetting
 from tasks.commands import Command, VendorId
 from tasks.effects import Effect
 from tasks.errors import RejectedError
@@ -15,7 +15,7 @@ from tasks.parts import PartCommand, PartType
 from tasks.ports import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from tasks.errors import Exchange
     from tasks.parts import PartPort
@@ -92,7 +92,7 @@ class RemoveSubstitutes(_SubstituteCommand):
         return f"remove {len(self.substitute_ids)} substitutes from part {self.part_id[:8]}…"
 
 
-class MemberChange(Absolute[AddMembers | RemoveMembers]):
+class MemberChange(ListSetting[AddMembers | RemoveMembers]):
     """Applies part.add_members and part.remove_members: only the members named are compared."""
 
     names_it = "part_id"
@@ -105,9 +105,8 @@ class MemberChange(Absolute[AddMembers | RemoveMembers]):
             raise RejectedError(f"part_id: part {part.part_id} is {part.part_type}, not meta", code="conflict")
         return _linked("member_ids", command.part_id, command.member_ids, part.member_ids)
 
-    def holds(self, record: Record, command: AddMembers | RemoveMembers) -> bool:
-        wanted = sorted(command.member_ids) if isinstance(command, AddMembers) else []
-        return bool(record.fields["member_ids"] == wanted)
+    def items(self, fields: Mapping[str, Any], command: AddMembers | RemoveMembers) -> dict[str, tuple[Any, bool]]:
+        return _links(command.member_ids, fields.get("member_ids", ()), wanted=isinstance(command, AddMembers))
 
     async def send(self, command: AddMembers | RemoveMembers, target: Target[PartPort], sending: Sending) -> Exchange:
         if isinstance(command, AddMembers):
@@ -115,7 +114,7 @@ class MemberChange(Absolute[AddMembers | RemoveMembers]):
         return await target.port.remove_members(command, sending)
 
 
-class SubstituteChange(Absolute[AddSubstitutes | RemoveSubstitutes]):
+class SubstituteChange(ListSetting[AddSubstitutes | RemoveSubstitutes]):
     """Applies part.add_substitutes and part.remove_substitutes: only the substitutes named are compared."""
 
     names_it = "part_id"
@@ -126,9 +125,12 @@ class SubstituteChange(Absolute[AddSubstitutes | RemoveSubstitutes]):
             return None
         return _linked("substitute_ids", command.part_id, command.substitute_ids, part.substitute_ids)
 
-    def holds(self, record: Record, command: AddSubstitutes | RemoveSubstitutes) -> bool:
-        wanted = sorted(command.substitute_ids) if isinstance(command, AddSubstitutes) else []
-        return bool(record.fields["substitute_ids"] == wanted)
+    def items(
+        self, fields: Mapping[str, Any], command: AddSubstitutes | RemoveSubstitutes
+    ) -> dict[str, tuple[Any, bool]]:
+        return _links(
+            command.substitute_ids, fields.get("substitute_ids", ()), wanted=isinstance(command, AddSubstitutes)
+        )
 
     async def send(
         self, command: AddSubstitutes | RemoveSubstitutes, target: Target[PartPort], sending: Sending
@@ -140,6 +142,10 @@ class SubstituteChange(Absolute[AddSubstitutes | RemoveSubstitutes]):
 
 def _linked(field: str, part_id: str, named: tuple[str, ...], present: tuple[str, ...]) -> Record:
     return Record("part", part_id, {field: sorted(set(named) & set(present))})
+
+
+def _links(named: tuple[str, ...], present: Sequence[str], *, wanted: bool) -> dict[str, tuple[Any, bool]]:
+    return {part_id: (part_id in present, (part_id in present) == wanted) for part_id in named}
 
 
 TASKS: Final[Mapping[type[Command], Task[Any]]] = {

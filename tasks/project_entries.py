@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, Sel
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from tasks.absolute import Absolute, Removal
+from tasks.absolute import ListSetting, Removal
 from tasks.commands import Command, Line, Model, PlainText, Quantity, VendorId
 from tasks.effects import Effect
 from tasks.entry_lookup import find_missing, judge_entries, marked_by
@@ -208,7 +208,7 @@ class EntryAddition:
         return await self.proof(command, target)
 
 
-class EntryUpdate(Absolute[UpdateEntries]):
+class EntryUpdate(ListSetting[UpdateEntries]):
     """Applies project.update_entries.
 
     Whole entries are sent, as they were but for the changes: the document does not say whether a field that is left
@@ -237,11 +237,9 @@ class EntryUpdate(Absolute[UpdateEntries]):
         changed = tuple(_changed(change, fields[change.entry_id]) for change in command.entries)
         return await target.port.update_entries(command.project_id, changed, sending)
 
-    def holds(self, record: Record, command: UpdateEntries) -> bool:
-        return all(
-            change.entry_id in record.fields and _is_as(change, record.fields[change.entry_id])
-            for change in command.entries
-        )
+    def items(self, fields: Mapping[str, Any], command: UpdateEntries) -> dict[str, tuple[Any, bool]]:
+        entries = ((change, fields.get(change.entry_id)) for change in command.entries)
+        return {change.entry_id: (found, found is not None and _is_as(change, found)) for change, found in entries}
 
 
 def _kept(entry: ProjectEntry) -> dict[str, Any]:

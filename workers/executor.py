@@ -129,6 +129,9 @@ class Executor:
             return await self._broken(work, error)
 
     async def _step(self, work: Work) -> str:
+        if work.record.doubted:
+            # as it was before the last send: a new one may have to know as well
+            work.target = replace(work.target, image=Image.model_validate(work.record.image or {}, strict=False))
         if work.in_doubt:
             return await self._look(work)
         expansion = expansion_of(work.record.kind)
@@ -212,7 +215,6 @@ class Executor:
 
     async def _look(self, work: Work) -> str:
         record = work.record
-        work.target = replace(work.target, image=Image.model_validate(record.image or {}, strict=False))
         try:
             finding = await task_of(record.kind).look(work.command, work.target)
         except RejectedError as error:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 VENDOR: Final = "partsbox"
 #: Far more than anything here takes, on a busy machine.
-PATIENCE_SECONDS: Final = 40.0
+PATIENCE_SECONDS: Final = 60.0
 
 #: kind -> the keys of its command and of the one behind it
 Keys = dict[str, tuple[str, str]]

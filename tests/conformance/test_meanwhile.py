@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tasks.custom_fields import DeleteCustomField
 from tasks.effects import Effect
 from tasks.lookup import Why
 from tasks.part_upsert import UpsertPart
@@ -16,10 +17,13 @@ from tasks.records import State
 from tests.conformance.catalogue import CASES
 from tests.conformance.catalogue.case import event
 from tests.conformance.rounds import Seen, opened
-from tests.relay import consuming
+from tests.conformance.warehouse import PART
+from tests.relay import consuming, running_relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from redis.asyncio import Redis
 
     from tests.conformance.catalogue import Case
     from tests.conformance.rounds import Round, Rounds
@@ -29,8 +33,10 @@ if TYPE_CHECKING:
 
 # someone gives a third value to what we set, while our answer is lost
 
+#: Parts are linked or are not.
+LINKS = ("part.add_members", "part.remove_members", "part.add_substitutes", "part.remove_substitutes")
 #: True or false: there is no third value.
-TWO_VALUED = {"storage.change_setting"}
+TWO_VALUED = {"storage.change_setting", *LINKS}
 #: Its child is that of another case.
 IMPORTED = {"cad.import_part"}
 SET = [case for case in CASES.values() if case.effect in (Effect.SET, Effect.UPSERT)]
@@ -53,7 +59,7 @@ async def meddle(played: Round, case: Case, switch: Fault) -> Any:
     """Meddle as soon as our write has landed, or was lost: before the first look."""
     scene = played.scenes[case]
     await played.vendors.of(case.vendor).changes.until(
-        lambda: bool(case.effects(played.vendors, scene) if switch.commits else switch.fired), 10
+        lambda: bool(case.effects(played.vendors, scene) if switch.commits else switch.fired), 60
     )
     assert scene.meddle is not None
     scene.meddle()
@@ -172,7 +178,7 @@ async def instead_of_us(redis_url: str) -> dict[str, Seen | Exception]:
 
         async def repeat(case: Case) -> None:
             sandbox = played.vendors.partsbox
-            await sandbox.changes.until(lambda: switches[case].fired > 0, 10)
+            await sandbox.changes.until(lambda: switches[case].fired > 0, 60)
             sandbox.write_as("colleague", case.operation, BY_HAND[case.name](played.scenes[case].command))
 
         async with consuming(played.relay):
@@ -194,7 +200,7 @@ async def test_a_part_that_a_colleague_created_otherwise_is_not_ours(relay: Rela
     switch = sandbox.faults.add("drop_before", "part/create")
 
     key = await relay.submit(UpsertPart(name="new part", description="ours", **event()))
-    await sandbox.changes.until(lambda: switch.fired > 0, 10)
+    await sandbox.changes.until(lambda: switch.fired > 0, 60)
     theirs = {"part/type": "local", "part/name": "new part", "part/description": "theirs"}
     sandbox.write_as("colleague", "part/create", theirs)
     (child,) = (await relay.until(key, State.WAITING)).children
@@ -204,9 +210,39 @@ async def test_a_part_that_a_colleague_created_otherwise_is_not_ours(relay: Rela
     assert Why.CHANGED.value in record.reason
 
 
+async def test_a_lost_deletion_of_a_field_that_was_never_shown_is_sent_again_by_a_replay(
+    redis_client: Redis, sandbox: PartsBoxSandbox
+) -> None:
+    sandbox.faults.add("drop_before", "part/delete-custom-field", count=2)
+    async with running_relay(redis_client, sandbox, settle_seconds=0.2) as relay:
+        key = await relay.submit(DeleteCustomField(part_id=PART, field_key="not shown", **event()))
+        for sends in (1, 2):
+            record = await relay.until(key, State.HELD)
+
+            assert Why.IGNORED.value in record.reason
+            assert len(sandbox.journal.requests_of("part/delete-custom-field")) == sends
+            await relay.ledger.replay(key, "anna")
+        record = await relay.until(key)
+
+    assert (record.state, record.reason, (record.receipt or {})["proof"]) == (State.APPLIED, "", "answer")
+
+
 # a list that is carried out in part and answered as if it were done
 
-LISTS = [CASES[name] for name in ("project.add_entries", "project.delete_entries")]
+LISTS = [
+    CASES[name]
+    for name in (
+        *LINKS,
+        "part.set_custom_fields",
+        "project.add_entries",
+        "project.update_entries",
+        "project.delete_entries",
+    )
+]
+
+
+def _in_any_order(found: Any) -> Any:
+    return sorted(found, key=repr) if isinstance(found, list) else found
 
 
 async def in_part(cut: str, lost: str, redis_url: str) -> dict[str, Seen | Exception]:
@@ -229,7 +265,7 @@ async def test_of_a_list_that_was_carried_out_in_part_only_the_rest_is_sent_agai
     seen = await rounds.seen(f"{cut} {lost}", partial(in_part, cut, lost), case)
 
     assert (seen.record.state, seen.effects, seen.record.attempts) == (State.APPLIED, 2, 2), str(seen)
-    assert sorted(seen.found) == sorted(seen.wanted)
+    assert _in_any_order(seen.found) == _in_any_order(seen.wanted)
 
 
 # a vendor that carries one request out twice

@@ -111,7 +111,7 @@ async def test_a_row_that_became_ambiguous_is_held(relay: Relay, sandbox: OpenBo
     switch = sandbox.faults.add("drop_before", "catalog/propertyvalue")
 
     key = await relay.submit(quantity())
-    await sandbox.changes.until(lambda: switch.fired > 0, 10)
+    await sandbox.changes.until(lambda: switch.fired > 0, 60)
     sandbox.vendor.documents[STOCK].add_row({"Part Number": "R-10R"})
     record = await relay.until(key)
 

@@ -242,6 +242,22 @@ async def test_an_entry_that_someone_changed_or_deleted_in_doubt_is_for_a_person
     assert why(await attempt.look()) is Why.CHANGED
 
 
+async def test_an_update_of_some_of_the_entries_may_be_sent_again_unless_someone_changed_the_others() -> None:
+    changes = tuple(EntryChange(entry_id=eid(number), quantity=3) for number in (1, 2))
+    command = UpdateEntries(stock_timestamp=NOW_MS, project_id=LAMP, entries=changes)
+    attempt = Try(command, with_entries(FULL, BARE))
+    await attempt.before()
+
+    attempt.vendor.entries[LAMP] = [replace(FULL, quantity=3), BARE]
+    assert why(await attempt.proof()) is Why.INCOMPLETE
+    assert why(await attempt.look()) is Why.INCOMPLETE
+
+    for others in ([replace(BARE, quantity=4)], []):
+        attempt.vendor.entries[LAMP] = [replace(FULL, quantity=3), *others]
+        assert why(await attempt.look()) is Why.CHANGED
+        assert isinstance(await attempt.proof(), Landed)
+
+
 # project.delete_entries
 
 
