@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
-from tests.process import Process, free_port
+from tests.process import PORT_TRIES, Process, ProcessError, free_port, port_is_taken
 from tests.sandbox.openbom import APP_KEY, EMAIL, PASSWORD
 from tests.sandbox.partbolt import TOKEN
 from tests.sandbox.partium import API_KEY as PARTIUM_KEY
@@ -97,11 +97,9 @@ class Backing:
     def _launch_sandbox(self, vendor: str) -> None:
         ready_file = self._ready_file(vendor)
         ready_file.unlink(missing_ok=True)
-        port = str(free_port())  # a fixed one, so that the vendor can be started again at the same address
-        options = ["--port", port, "--ready-file", str(ready_file), *self._sandbox_options.get(vendor, WAREHOUSE)]
         sandbox = Process(
             f"sandbox of {vendor}",
-            [sys.executable, "-m", f"tests.sandbox.{vendor}", *options],
+            self._sandbox_command(vendor),
             log=self._folder / f"sandbox-{vendor}.log",
             ready=ready_file.exists,
             environment=self.environment,
@@ -111,8 +109,29 @@ class Backing:
         self._cleanup.callback(sandbox.kill)
         sandbox.launch()
 
+    def _sandbox_command(self, vendor: str) -> list[str]:
+        port = str(free_port())  # a fixed one, so that the vendor can be started again at the same address
+        options = self._sandbox_options.get(vendor, WAREHOUSE)
+        program = [sys.executable, "-m", f"tests.sandbox.{vendor}"]
+        return [*program, "--port", port, "--ready-file", str(self._ready_file(vendor)), *options]
+
+    def _wait_until_ready(self, vendor: str) -> None:
+        """Wait for the sandbox, and launch it at another port where somebody took the one we had found free."""
+        sandbox = self.sandboxes[vendor]
+        for _ in range(PORT_TRIES):
+            try:
+                sandbox.wait_ready()
+            except ProcessError:
+                if not port_is_taken(sandbox):
+                    raise
+                sandbox.command = self._sandbox_command(vendor)
+                sandbox.launch()
+            else:
+                return
+        raise ProcessError(f"no free port for the {sandbox.name} in {PORT_TRIES} tries")
+
     def _await_sandbox(self, vendor: str) -> None:
-        self.sandboxes[vendor].wait_ready()
+        self._wait_until_ready(vendor)
         ready = json.loads(self._ready_file(vendor).read_text())
         self.control_urls[vendor] = ready["control_url"]
         self.environment[url_name(vendor)] = ready["url"]

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 #: server's port nor connect to itself on it while the server restarts.
 PORTS = range(15_000, 32_000)
 
+#: Another process may take a free port between our look and the server's bind.
+PORT_TRIES = 5
+
 #: Long enough for a cold import of celery on a busy two-core machine.
 READY_SECONDS = 60.0
 
 #: How long a SIGTERM may take before `stop` loses patience and kills.
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 
 #: Between two looks at a condition.
 POLL_SECONDS = 0.02
@@ -214,3 +217,8 @@ class Process:
         code = self._started().wait()
         reaper.forget(self.pid)
         return code
+
+
+def port_is_taken(process: Process) -> bool:
+    """Tell whether the process ended, by its last words, because somebody else listens on its port."""
+    return "address already in use" in process.log_tail().lower()

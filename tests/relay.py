@@ -132,7 +132,7 @@ class Relay:
 
 
 def settings_of(
-    sandbox: Sandbox[Any], *, settle_seconds: float = 0.6, timeout_seconds: float = 1.0, **changes: Any
+    sandbox: Sandbox[Any], *, settle_seconds: float = 0.6, timeout_seconds: float = 10.0, **changes: Any
 ) -> VendorSettings:
     """Give a worker's settings for a sandbox: its key, short times, no rate."""
     given = {

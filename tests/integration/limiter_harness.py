@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 #: For conditions that hold soon or never.
-SOON_SECONDS = 10.0
+SOON_SECONDS = 60.0
 KEYS = "sr:{vendor}:limit:"
 
 

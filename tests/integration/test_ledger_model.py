@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import hypothesis.strategies as st
+import pytest
 import redis.asyncio
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
@@ -372,6 +373,7 @@ class LedgerMachine(RuleBasedStateMachine):
         await self.ledger.promote()
 
 
+@pytest.mark.timeout(600)  # thousands of steps, each synced to disk
 def test_no_sequence_of_steps_loses_doubles_reorders_or_wedges_a_command(valkey: SharedValkey) -> None:
     class Machine(LedgerMachine):
         url = valkey.url

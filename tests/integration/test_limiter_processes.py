@@ -8,15 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import json
+import signal
 import sys
-from dataclasses import dataclass
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
 from redis.asyncio import Redis
 
+from tests.integration.limiter_books import Ask, Event, Wasted, excess, most_in_flight
 from tests.process import Process, wait_until
 from workers.limiter import Limiter, LimitPolicy, PausedError, Rate
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = "events"
 GO_ON = "go-on"
+LANE = "lane "
 #: As long as a vendor's call takes here.
 WORK_SECONDS = 0.03
 #: Sends of a worker that is to die or to be stopped, before that.
@@ -41,44 +45,32 @@ return redis.call('RPUSH', KEYS[1], ARGV[1] .. ' ' .. string.format('%.0f', t[1]
 """
 
 
-@dataclass(frozen=True)
-class Event:
-    """`start` and `finish` of a request as the vendor sees them; `stale`: a permit that was too old to be used."""
-
-    kind: str
-    worker: str
-    slot_id: str
-    granted_at_us: int
-    at_us: int
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        kind, worker, slot_id, granted, at = text.split()
-        return cls(kind, worker, slot_id, int(granted), int(at))
-
-
-def excess(times_us: Sequence[int], rate: Rate, late_seconds: float = 0.0) -> float:
-    """Return how many too many the worst window holds: above `limit * (w + late) / period + burst`."""
-    per_us = rate.limit / rate.period_seconds / 1e6
-    allowed = rate.burst + late_seconds * 1e6 * per_us
-    times = sorted(times_us)
-    windows = itertools.combinations_with_replacement(range(len(times)), 2)
-    return round(max(j - i + 1 - (times[j] - times[i]) * per_us - allowed for i, j in windows), 6)
-
-
-def most_in_flight(events: Sequence[Event], slot_seconds: float) -> int:
-    """Return the most requests at the vendor at one time; one without an end counts as long as its slot."""
-    ends = {(event.slot_id, event.granted_at_us): event.at_us for event in events if event.kind == "finish"}
-    steps = []
-    for event in events:
-        if event.kind == "start":
-            steps.append((event.at_us, 1))
-            lost = event.granted_at_us + round(slot_seconds * 1e6)
-            steps.append((ends.get((event.slot_id, event.granted_at_us), lost), -1))
-    return max(itertools.accumulate(step for _, step in sorted(steps)))
-
-
 # --- the worker process
+
+
+class Overheard(Redis):
+    """A client that prints what the limiter asks by it, and what it is answered."""
+
+    def register_script(self, script: Any) -> Any:
+        call = super().register_script(script)
+
+        async def overhear(keys: Sequence[str], args: Sequence[Any]) -> Any:
+            answer = await call(keys=keys, args=args)
+            if args[0] == "acquire":
+                granted = {slot_id: int(at) for slot_id, at in zip(args[3::3], answer[6:], strict=True) if int(at)}
+                asked = {"now_us": int(answer[0]), "wait_us": int(answer[1]), "reason": answer[2], "granted": granted}
+                print(json.dumps(asked), flush=True)
+            return answer
+
+        return overhear
+
+
+async def nap(seconds: float) -> None:
+    """Sleep, and print it where the limiter does so between two calls, and not for one who has a permit."""
+    task = asyncio.current_task()
+    if task is not None and not task.get_name().startswith(LANE):
+        print(json.dumps({"nap": seconds}), flush=True)
+    await asyncio.sleep(seconds)
 
 
 class Worker:
@@ -87,7 +79,9 @@ class Worker:
     def __init__(self, client: Redis, name: str, policy: LimitPolicy) -> None:
         self._client = client
         self._name = name
-        self._limiter = Limiter(client, "vendor", policy)
+        #: Set: what is under way ends, and nothing else is sent.
+        self.ending = asyncio.Event()
+        self._limiter = Limiter(Overheard(connection_pool=client.connection_pool), "vendor", policy, sleep=nap)
         self._record: AsyncScript = client.register_script(RECORD)
 
     async def note(self, kind: str, slot_id: str, granted_at_us: int) -> None:
@@ -108,9 +102,12 @@ class Worker:
         await asyncio.sleep(WORK_SECONDS)
         await self.note("finish", slot_id, permit.granted_at_us)
         await self._limiter.release(slot_id)
+        await self.note("released", slot_id, permit.granted_at_us)
 
     async def keep_sending(self, lane: int, mode: str) -> None:
         for number in itertools.count():
+            if self.ending.is_set():
+                return
             special = number == NORMAL_SENDS
             with contextlib.suppress(PausedError):  # then the next one, at once: always-waiting work
                 await self.send(
@@ -123,8 +120,11 @@ class Worker:
 async def main(url: str, name: str, mode: str, policy: str) -> None:
     async with Redis.from_url(url, decode_responses=True, socket_timeout=None) as client:
         worker = Worker(client, name, LimitPolicy.from_json(policy))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.ending.set)
         lanes = 6 if mode == "busy" else 1
-        await asyncio.gather(*(worker.keep_sending(lane, mode) for lane in range(lanes)))
+        async with asyncio.TaskGroup() as group:
+            for lane in range(lanes):
+                group.create_task(worker.keep_sending(lane, mode), name=f"{LANE}{lane}")
 
 
 # --- the tests
@@ -152,6 +152,20 @@ class Fleet:
 
     def events(self) -> list[Event]:
         return [Event.read(str(text)) for text in self.client.lrange(EVENTS, 0, -1)]
+
+    def asks(self) -> list[Ask]:
+        """Return what the processes have asked, as they printed it."""
+        found = []
+        for log in self._folder.glob("*.log"):
+            own: list[Ask] = []
+            for line in log.read_text().splitlines():
+                said = json.loads(line)
+                if "nap" in said:
+                    own[-1].naps.append(said["nap"])
+                else:
+                    own.append(Ask(log.stem, **said))
+            found += own
+        return found
 
     def starts(self) -> list[Event]:
         return [event for event in self.events() if event.kind == "start"]
@@ -191,24 +205,32 @@ def test_the_checks_see_one_too_many() -> None:
     assert most_in_flight([*two, Event("start", "w", "c", 25, 25)], 1.0) == 3
 
 
-@pytest.mark.parametrize("fleet", [LimitPolicy((Rate.parse("50/1s"),), 20, 5.0)], indirect=True)
+#: More often than it can be had is asked for both, permits and slots.
+BUSY = LimitPolicy((Rate.parse("50/1s"),), 20, 5.0)
+
+
+@pytest.mark.parametrize("fleet", [BUSY], indirect=True)
 def test_four_processes_use_the_whole_rate_and_never_more(fleet: Fleet) -> None:
     names = ("w0", "w1", "w2", "w3")
-    with running(*(fleet.worker(name, "busy") for name in names)):
+    workers = [fleet.worker(name, "busy") for name in names]
+    with running(*workers):
         wait_until(lambda: {event.worker for event in fleet.starts()} == {*names}, "all at work", 60)
         already = len(fleet.starts())
         fleet.wait_for_starts(200)
+        for worker in workers:
+            worker.terminate()
+        assert [worker.wait(60) for worker in workers] == [0, 0, 0, 0]
 
-    starts = fleet.starts()[already:]
-    grants = sorted(event.granted_at_us for event in starts)
-    used = (len(grants) - 1) / ((grants[-1] - grants[0]) / 1e6 * 50)
-    rate = Rate.parse("50/1s")
-    print(f"rate used {used:.2%}; late sends: at worst {excess([e.at_us for e in starts], rate):.2f} more in a window")
-    assert excess([event.granted_at_us for event in fleet.starts()], rate) <= 0
-    assert excess([event.at_us for event in fleet.starts()], rate, late_seconds=0.5) <= 0
-    assert most_in_flight(fleet.events(), 5.0) <= 20
-    assert {event.worker for event in starts} == {*names}
-    assert used >= 0.97
+    events, rate = fleet.events(), BUSY.rates[0]
+    starts = [event for event in events if event.kind == "start"]
+    assert excess([event.granted_at_us for event in starts], rate) <= 0
+    assert excess([event.at_us for event in starts], rate, late_seconds=0.5) <= 0
+    assert most_in_flight(events, BUSY.slot_seconds) <= BUSY.concurrency
+    assert {event.worker for event in starts[already:]} == {*names}
+    asks = fleet.asks()
+    print(f"asked {len(asks)} times, refused by", Counter(ask.reason for ask in asks if ask.wait_us))
+    assert Wasted(BUSY, events).faults(asks) == []
+    assert {event.granted_at_us for event in events} == {at for ask in asks for at in ask.granted.values()}
 
 
 @pytest.mark.parametrize("fleet", [LimitPolicy((Rate.parse("100/1s+2"),), 3, 1.5)], indirect=True)
@@ -230,7 +252,7 @@ def test_a_killed_holder_and_a_stopped_one_break_no_limit(fleet: Fleet) -> None:
     assert excess([event.granted_at_us for event in events if event.kind == "start"], rate) <= 0
     assert excess([event.at_us for event in events if event.kind == "start"], rate, late_seconds=0.5) <= 0
     assert most_in_flight(events, 1.5) == 3  # never above, and the limit was reached
-    old, new = (event for event in events if event.slot_id == slot_id and event.kind in {"stale", "start"})
+    old, *_, new = (event for event in events if event.slot_id == slot_id and event.kind in {"stale", "start"})
     assert (old.kind, new.kind) == ("stale", "start")
     assert new.granted_at_us - old.granted_at_us >= 1_500_000
     hung = max((event for event in events if event.worker == "dies"), key=lambda event: event.at_us)

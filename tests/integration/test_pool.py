@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import MakeValkey
 
-#: a warm shutdown may take this much longer than the calls that run
-SHUTDOWN_SECONDS = 2.0
-
 #: longer than the app's socket_timeout of 10 s, so that commands to the frozen broker fail
 FROZEN_SECONDS = 12.0
 
@@ -86,7 +83,7 @@ def test_inspect_shows_what_runs_and_the_size_of_the_pool(worker: Worker, broker
         broker.send("until_stopping", str(number), task_id=f"job{number}")
     until(lambda: broker.count("started") == 3, "three run")
 
-    inspect = broker.producer.control.inspect([worker.host], timeout=10)
+    inspect = broker.producer.control.inspect([worker.host], timeout=60)
     assert {job["id"] for job in inspect.active()[worker.host]} == {"job0", "job1", "job2"}
     pool = inspect.stats()[worker.host]["pool"]
     assert pool["implementation"] == "workers.pool:AsyncioPool"
@@ -98,7 +95,7 @@ def test_the_pool_grows_and_shrinks_on_command(launch: Launch, broker: Broker) -
     for number in range(4):
         broker.send("until_stopping", str(number))
     until(lambda: broker.count("started") == 2, "as many run as the pool allows")
-    inspect = broker.producer.control.inspect([worker.host], timeout=10)
+    inspect = broker.producer.control.inspect([worker.host], timeout=60)
     assert len(inspect.active()[worker.host]) == 2
 
     broker.producer.control.pool_grow(2, destination=[worker.host])
@@ -106,7 +103,7 @@ def test_the_pool_grows_and_shrinks_on_command(launch: Launch, broker: Broker) -
 
     broker.producer.control.pool_shrink(3, destination=[worker.host])
     until(lambda: inspect.stats()[worker.host]["pool"]["max-concurrency"] == 1, "the pool has shrunk")
-    refused = broker.producer.control.pool_shrink(1, destination=[worker.host], reply=True, timeout=10)
+    refused = broker.producer.control.pool_shrink(1, destination=[worker.host], reply=True, timeout=60)
     assert "cannot be smaller than 1" in str(refused)
 
 
@@ -149,7 +146,7 @@ def test_revoke_with_terminate_cancels_a_running_coroutine(worker: Worker, broke
 
 
 def test_a_task_revoked_before_it_comes_never_runs(worker: Worker, broker: Broker) -> None:
-    broker.producer.control.revoke("unwanted", reply=True, timeout=10, destination=[worker.host])
+    broker.producer.control.revoke("unwanted", reply=True, timeout=60, destination=[worker.host])
     with Events(broker.producer) as events:
         broker.send("call", "a", task_id="unwanted")
         events.until("task-revoked", "unwanted")
@@ -260,7 +257,6 @@ def test_a_cold_shutdown_under_load_loses_nothing(launch: Launch, broker: Broker
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_forty_warm_shutdowns_under_load_lose_nothing_and_run_nothing_twice(launch: Launch, broker: Broker) -> None:
-    longest_call_seconds = 0.3
     sent = 0
     enough = threading.Event()
 
@@ -280,7 +276,7 @@ def test_forty_warm_shutdowns_under_load_lose_nothing_and_run_nothing_twice(laun
             workers.append(launch("-c", "20"))
             before = broker.count("started")
             until(lambda before=before: broker.count("started") > before, "load goes on")  # type: ignore[misc]
-            assert worker.stop(seconds=longest_call_seconds + SHUTDOWN_SECONDS) == 0
+            assert worker.stop() == 0
     finally:
         enough.set()
         thread.join()

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 OURS = {"POOL_TEST_CONSUMER": "workers.transport:BatchConsumer"}
 
-#: a warm shutdown may take this much longer than the calls that run
-SHUTDOWN_SECONDS = 2.0
-
 
 @pytest.fixture
 def broker(make_valkey: MakeValkey) -> Iterator[Broker]:
@@ -69,7 +66,7 @@ def looks(broker: Broker) -> int:
 
 
 def active(broker: Broker, *workers: Worker) -> dict[str, int]:
-    found = broker.producer.control.inspect([worker.host for worker in workers], timeout=10).active()
+    found = broker.producer.control.inspect([worker.host for worker in workers], timeout=60).active()
     return {host: len(jobs) for host, jobs in (found or {}).items()}
 
 
@@ -95,9 +92,9 @@ def test_another_kind_of_worker_takes_over_what_a_killed_one_had_in_hand(
 
     let_visibility_run_out(broker)
     heir = launch("-c", "20", env=after)
-    until(lambda: broker.count("started") == 12, "the heir has them all")
-    until(lambda: broker.count("ended") == 7, "the others end")
-    assert broker.notes("started") == {key: "2" if int(key) < 5 else "1" for key in numbered(12)}
+    once_or_twice = {key: "2" if int(key) < 5 else "1" for key in numbered(12)}
+    until(lambda: broker.notes("started") == once_or_twice, "the heir has them all")
+    until(lambda: broker.count("ended") == 7 and broker.unacked == 5, "the others end, and are acked")
     heir.quit()
     heir.wait()
     assert (broker.unacked, broker.queued) == (0, 5)
@@ -172,7 +169,7 @@ def test_warm_shutdowns_at_any_moment_lose_nothing_and_run_nothing_twice(launch:
             workers.append(launch("-c", "20"))
             goal = broker.count("started") + choose.randrange(1, 60)
             until(lambda goal=goal: broker.count("started") >= goal, "load goes on")  # type: ignore[misc]
-            assert worker.stop(seconds=SHUTDOWN_SECONDS + 3) == 0
+            assert worker.stop() == 0
     finally:
         enough.set()
         thread.join()
@@ -278,7 +275,7 @@ def test_inspect_and_control_work(launch: Launch, broker: Broker) -> None:
     broker.send("until_stopping", "a", task_id="job")
     until(lambda: broker.noted("started", "a"), "it runs")
 
-    inspect = broker.producer.control.inspect([worker.host], timeout=10)
+    inspect = broker.producer.control.inspect([worker.host], timeout=60)
     assert inspect.ping() == {worker.host: {"ok": "pong"}}
     assert [job["id"] for job in inspect.active()[worker.host]] == ["job"]
     assert [queue["name"] for queue in inspect.active_queues()[worker.host]] == [QUEUE]
@@ -290,15 +287,15 @@ def test_a_queue_can_be_cancelled_and_added_again(launch: Launch, broker: Broker
     worker = launch("-c", "3")
     worker.wait_ready()
     control: Any = broker.producer.control
-    control.cancel_consumer(QUEUE, destination=[worker.host], reply=True, timeout=10)
+    control.cancel_consumer(QUEUE, destination=[worker.host], reply=True, timeout=60)
     for key in numbered(8):
         broker.send("call", key)
-    control.add_consumer("another", destination=[worker.host], reply=True, timeout=10)
+    control.add_consumer("another", destination=[worker.host], reply=True, timeout=60)
     broker.producer.send_task("pool.call", args=["elsewhere"], queue="another")
     until(lambda: broker.noted("ended", "elsewhere"), "the other queue is served")
     assert (broker.count("started"), broker.queued) == (1, 8)
 
-    control.add_consumer(QUEUE, destination=[worker.host], reply=True, timeout=10)
+    control.add_consumer(QUEUE, destination=[worker.host], reply=True, timeout=60)
     until(lambda: broker.count("ended") == 9 and broker.settled, "all have run")
 
 

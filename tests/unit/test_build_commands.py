@@ -10,6 +10,7 @@ from tasks.builds import UpdateBuild
 from tasks.effects import Effect
 from tasks.identity import marker_of
 from tasks.registry import InvalidCommandError, parse_command, submittable_kinds
+from tests.unit.command_checks import assert_refused
 
 BUILD = "5" * 26
 GOOD = {"stock_timestamp": 1_775_698_680_652, "build_id": BUILD, "new_comments": "second run"}
@@ -26,12 +27,7 @@ GOOD = {"stock_timestamp": 1_775_698_680_652, "build_id": BUILD, "new_comments":
     ],
 )
 def test_bad_input_is_refused_with_its_field_and_a_reason(change: dict[str, Any], field: str, reason: str) -> None:
-    with pytest.raises(InvalidCommandError) as caught:
-        parse_command("build.update", {**GOOD, **change})
-
-    (found,) = caught.value.problems
-    assert found.field == field
-    assert reason in found.message
+    assert_refused("build.update", {**GOOD, **change}, field, reason)
 
 
 def test_a_comment_is_required_and_may_be_empty() -> None:

@@ -19,6 +19,7 @@ from tasks.registry import InvalidCommandError, command_type, kinds, parse_comma
 from tasks.stock import AddStock, CorrectStock, MoveStock, RemoveStock
 from tasks.submit import Submitter, to_new_command
 from tests.command_examples import GOOD, LINE, NOW_MS, ORDER, PART, SHELF, another
+from tests.unit.command_checks import assert_survives_the_ledger
 
 DAY_MS = 86_400_000
 
@@ -111,11 +112,7 @@ def test_bad_input_is_refused_with_its_field_and_a_reason(
 
 @pytest.mark.parametrize(("kind", "good"), [*GOOD.items(), ("order.receive", RECEIVE)])
 def test_good_input_is_a_command_and_survives_the_ledger(kind: str, good: dict[str, Any]) -> None:
-    command = parse_command(kind, good)
-    stored = to_new_command(command, command.key(), "test")
-    again = parse_command(stored.kind, stored.command.encode())
-    assert again == command
-    assert (again.key(), again.lanes(), again.summary()) == (stored.key, stored.lanes, stored.summary)
+    assert_survives_the_ledger(kind, good)
 
 
 @pytest.mark.parametrize("name", ["part_id", "storage_id", "quantity", "stock_timestamp"])

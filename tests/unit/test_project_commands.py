@@ -19,8 +19,8 @@ from tasks.project_entries import (
     UpdateEntries,
 )
 from tasks.projects import ArchiveProject, CreateProject, DeleteProject, RestoreProject, UpdateProject
-from tasks.registry import InvalidCommandError, command_type, parse_command, submittable_kinds
-from tasks.submit import to_new_command
+from tasks.registry import command_type, parse_command, submittable_kinds
+from tests.unit.command_checks import assert_refused, assert_survives_the_ledger
 
 PROJECT, PART, ENTRY = "2" * 26, "3" * 26, "4" * 26
 NOW_MS = 1_775_698_680_652
@@ -116,23 +116,12 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 def test_bad_input_is_refused_with_its_field_and_a_reason(
     kind: str, change: dict[str, Any], field: str, reason: str
 ) -> None:
-    with pytest.raises(InvalidCommandError) as caught:
-        parse_command(kind, {**GOOD[kind], **change})
-
-    (found,) = caught.value.problems
-    assert found.field == field
-    assert reason in found.message
+    assert_refused(kind, {**GOOD[kind], **change}, field, reason)
 
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_good_input_is_a_command_and_survives_the_ledger(kind: str) -> None:
-    command = parse_command(kind, GOOD[kind])
-    stored = to_new_command(command, command.key(), "test")
-
-    again = parse_command(stored.kind, stored.command.encode())
-
-    assert again == command
-    assert (again.key(), again.lanes(), again.summary()) == (stored.key, stored.lanes, stored.summary)
+    assert_survives_the_ledger(kind, GOOD[kind])
 
 
 @pytest.mark.parametrize("kind", GOOD)

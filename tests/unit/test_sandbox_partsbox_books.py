@@ -176,7 +176,7 @@ async def test_requests_in_flight_are_counted_with_those_whose_client_left(
     calls = [asyncio.create_task(vendor.post("stock/add", ADDITION)) for _ in range(2)]
     await sandbox.gates["gate"].until_arrived(2)
     calls.pop().cancel()
-    await sandbox.changes.until(lambda: any(r.client_left for r in sandbox.journal.requests), 10)
+    await sandbox.changes.until(lambda: any(r.client_left for r in sandbox.journal.requests), 60)
     calls.append(asyncio.create_task(vendor.post("stock/move", MOVE)))
     await sandbox.gates["gate"].until_arrived(3)
     in_flight = (await control.send("GET", "in-flight")).json

@@ -91,7 +91,7 @@ async def test_a_hanging_request_ends_when_its_client_leaves(
 ) -> None:
     sandbox.faults.add("hang", "stock/add", commit=commit)
     waiting = asyncio.create_task(vendor.post("stock/add", ADDITION))
-    await sandbox.changes.until(lambda: [r.outcome for r in sandbox.journal.requests] == ["hang"], 10)
+    await sandbox.changes.until(lambda: [r.outcome for r in sandbox.journal.requests] == ["hang"], 60)
     assert len(sandbox.journal.effects) == commit
     assert not waiting.done()
     waiting.cancel()
@@ -104,7 +104,7 @@ async def test_a_request_runs_to_its_commit_when_its_client_leaves(sandbox: Part
     leaving = asyncio.create_task(vendor.post("stock/add", ADDITION))
     await sandbox.gates["door"].until_arrived()
     leaving.cancel()
-    await sandbox.changes.until(lambda: sandbox.journal.requests[0].client_left, 10)
+    await sandbox.changes.until(lambda: sandbox.journal.requests[0].client_left, 60)
     assert (sandbox.limits.in_flight, sandbox.journal.effects) == (1, [])
     sandbox.gates["door"].open()
     await sandbox.until_quiet()
@@ -130,7 +130,7 @@ async def test_a_delay_can_outlast_the_client(sandbox: PartsBoxSandbox, vendor: 
     await sandbox.journal.until_effects(1)
     assert not waiting.done()
     waiting.cancel()
-    await sandbox.changes.until(lambda: sandbox.journal.requests[0].client_left, 10)
+    await sandbox.changes.until(lambda: sandbox.journal.requests[0].client_left, 60)
 
 
 @pytest.mark.parametrize("commit", [False, True])

@@ -1,38 +1,18 @@
 """Parts of the PartsBox sandbox are made, changed, linked and deleted as its document says."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.sandbox.partsbox import API_KEY, PartsBoxSandbox, id_for
 from tests.sandbox.partsbox.ids import is_id
-from tests.sandbox.probe import Probe, Seen
-
-CATEGORY = "partsbox.status/category"
+from tests.sandbox.probe import Probe
+from tests.unit.partsbox_answers import CATEGORY, assert_refused
 
 PART = id_for("part", "R-1K")
 TEN_K, THIN, META, MCU = (id_for("part", name) for name in ("R-10K", "R-10K-THIN", "R-10K-ANY", "IC-MCU"))
 SHELF = id_for("storage", "shelf-1")
 NEW = {"part/type": "local", "part/name": "L-10U"}
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[PartsBoxSandbox]:
-    async with PartsBoxSandbox.running(
-        seed_fixture="warehouse", seed=1, read_latency_seconds=(0, 0), write_latency_seconds=(0, 0)
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-async def vendor(sandbox: PartsBoxSandbox) -> AsyncIterator[Probe]:
-    async with Probe.to(sandbox.url, {"Authorization": f"APIKey {API_KEY}"}) as probe:
-        yield probe
-
-
-def assert_refused(seen: Seen, status: int, category: str) -> None:
-    assert (seen.status, seen.json[CATEGORY]) == (status, category)
 
 
 async def part(vendor: Probe, part_id: str = PART) -> dict[str, Any]:

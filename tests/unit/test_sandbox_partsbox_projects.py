@@ -1,15 +1,13 @@
 """Projects, their entries and builds in the PartsBox sandbox behave as its document says."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.partsbox import API_KEY, PartsBoxSandbox, id_for
+from tests.sandbox.partsbox import PartsBoxSandbox, id_for
 from tests.sandbox.partsbox.ids import is_id
-from tests.sandbox.probe import Probe, Seen
-
-CATEGORY = "partsbox.status/category"
+from tests.sandbox.probe import Probe
+from tests.unit.partsbox_answers import CATEGORY, assert_refused
 
 PART, MCU = id_for("part", "R-1K"), id_for("part", "IC-MCU")
 LAMP, CLOCK = id_for("project", "lamp"), id_for("project", "clock")
@@ -25,24 +23,6 @@ FULL = {
     "entry/order": 3,
     "entry/cad-footprint": "0603",
 }
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[PartsBoxSandbox]:
-    async with PartsBoxSandbox.running(
-        seed_fixture="warehouse", seed=1, read_latency_seconds=(0, 0), write_latency_seconds=(0, 0)
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-async def vendor(sandbox: PartsBoxSandbox) -> AsyncIterator[Probe]:
-    async with Probe.to(sandbox.url, {"Authorization": f"APIKey {API_KEY}"}) as probe:
-        yield probe
-
-
-def assert_refused(seen: Seen, status: int, category: str) -> None:
-    assert (seen.status, seen.json[CATEGORY]) == (status, category)
 
 
 async def project(vendor: Probe, project_id: str = LAMP) -> dict[str, Any]:

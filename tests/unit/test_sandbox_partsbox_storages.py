@@ -1,36 +1,16 @@
 """Storages and lots of the PartsBox sandbox are changed as its document says."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from tests.sandbox.partsbox import API_KEY, PartsBoxSandbox, id_for
-from tests.sandbox.probe import Probe, Seen
-
-CATEGORY = "partsbox.status/category"
+from tests.sandbox.partsbox import PartsBoxSandbox, id_for
+from tests.sandbox.probe import Probe
+from tests.unit.partsbox_answers import assert_refused
 
 SHELF, OTHER_SHELF, DRAWER = (id_for("storage", name) for name in ("shelf-1", "shelf-2", "drawer-1"))
 PART = id_for("part", "R-1K")
 LOT = id_for("lot", "L-2024-07")
-
-
-@pytest.fixture
-async def sandbox() -> AsyncIterator[PartsBoxSandbox]:
-    async with PartsBoxSandbox.running(
-        seed_fixture="warehouse", seed=1, read_latency_seconds=(0, 0), write_latency_seconds=(0, 0)
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-async def vendor(sandbox: PartsBoxSandbox) -> AsyncIterator[Probe]:
-    async with Probe.to(sandbox.url, {"Authorization": f"APIKey {API_KEY}"}) as probe:
-        yield probe
-
-
-def assert_refused(seen: Seen, status: int, category: str) -> None:
-    assert (seen.status, seen.json[CATEGORY]) == (status, category)
 
 
 async def storage(vendor: Probe, storage_id: str = SHELF) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from tasks.effects import Effect
-from tasks.registry import InvalidCommandError, command_type, parse_command
+from tasks.registry import command_type, parse_command
 from tasks.storage import StorageCommand, StorageSetting
-from tasks.submit import to_new_command
+from tests.unit.command_checks import assert_refused, assert_survives_the_ledger
 
 SHELF, OTHER = "2" * 26, "3" * 26
 NOW_MS = 1_700_000_000_000
@@ -50,23 +50,12 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
 def test_bad_input_is_refused_with_its_field_and_a_reason(
     kind: str, change: dict[str, Any], field: str, reason: str
 ) -> None:
-    with pytest.raises(InvalidCommandError) as caught:
-        parse_command(kind, {**GOOD[kind], **change})
-
-    (problem,) = caught.value.problems
-    assert problem.field == field
-    assert reason in problem.message
+    assert_refused(kind, {**GOOD[kind], **change}, field, reason)
 
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_good_input_is_a_command_and_survives_the_ledger(kind: str) -> None:
-    command = parse_command(kind, GOOD[kind])
-    stored = to_new_command(command, command.key(), "test")
-
-    again = parse_command(stored.kind, stored.command.encode())
-
-    assert again == command
-    assert (again.key(), again.lanes(), again.summary()) == (stored.key, stored.lanes, stored.summary)
+    assert_survives_the_ledger(kind, GOOD[kind])
 
 
 @pytest.mark.parametrize(
