@@ -13,27 +13,41 @@ local function store(c)
   announce(c.key, c.kind, 'accepted', '')
 end
 
--- {commands} -> {key, state, fresh, conflict} each: new ones are stored, laned and hinted in one step.
+local function admit(c)
+  local known = get(c.key, 'digest')
+  local alias = present(c.alias) and prefix .. 'alias:' .. c.alias
+  local named = alias and redis.call('GET', alias)
+  local answer
+  if named and named ~= c.key then
+    answer = {key = named, state = get(named, 'state') or 'cancelled', fresh = false, conflict = true}
+  elseif redis.call('EXISTS', cmd(c.key)) == 1 then
+    local conflict = sound(c.key) and known ~= c.digest
+    answer = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = conflict}
+  else
+    store(c)
+    enter_lanes(c.key)
+    if take_place(c.key) == 0 then make_ready(c.key, '') end
+    answer = {key = c.key, state = get(c.key, 'state'), fresh = true, conflict = false}
+  end
+  if alias and not named and not answer.conflict then
+    redis.call('SET', alias, c.key, 'EX', args.retention_seconds)
+  end
+  return answer
+end
+
+local function admit_all(commands)
+  local admitted = {}
+  for i, c in ipairs(commands) do admitted[i] = admit(c) end
+  return {admitted = admitted}
+end
+
+-- {calls: commands of each caller} -> {admitted: {key, state, fresh, conflict} each} or {error} for each caller: new
+-- ones are stored, laned and hinted in one step. What fails for one caller ends that call alone.
 function step.admit()
   local answers = {}
-  for i, c in ipairs(args.commands) do
-    local known = get(c.key, 'digest')
-    local alias = present(c.alias) and prefix .. 'alias:' .. c.alias
-    local named = alias and redis.call('GET', alias)
-    if named and named ~= c.key then
-      answers[i] = {key = named, state = get(named, 'state') or 'cancelled', fresh = false, conflict = true}
-    elseif redis.call('EXISTS', cmd(c.key)) == 1 then
-      local conflict = sound(c.key) and known ~= c.digest
-      answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = conflict}
-    else
-      store(c)
-      enter_lanes(c.key)
-      if take_place(c.key) == 0 then make_ready(c.key, '') end
-      answers[i] = {key = c.key, state = get(c.key, 'state'), fresh = true, conflict = false}
-    end
-    if alias and not named and not answers[i].conflict then
-      redis.call('SET', alias, c.key, 'EX', args.retention_seconds)
-    end
+  for i, commands in ipairs(args.calls) do
+    local went_well, found = pcall(admit_all, commands)
+    answers[i] = went_well and found or {error = type(found) == 'table' and found.err or tostring(found)}
   end
   return answers
 end

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import asdict
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from redis.exceptions import ResponseError
 
 from tasks import telemetry
+from tasks.admissions import Admissions, arguments_of
 from tasks.envelope import hint_template, queue_of
 from tasks.errors import DamagedRecordError, LeaseLostError, TransitionRefusedError, UnknownCommandError
 from tasks.records import (
@@ -45,6 +45,8 @@ STALE_HINT_SECONDS: Final = 10.0
 _DAY_SECONDS: Final = 86_400
 #: Keys looked at in one call of a search: a few milliseconds of the server's time.
 _SCAN_KEYS: Final = 250
+#: No \u escapes: cjson refuses those of lone surrogates, which a vendor's answer may hold.
+_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def prefix_of(vendor: str) -> str:
@@ -55,11 +57,6 @@ def prefix_of(vendor: str) -> str:
 def _source() -> str:
     folder = resources.files("tasks")
     return "\n".join(folder.joinpath(name).read_text() for name in ("ledger_state.lua", "ledger.lua"))
-
-
-def _json(value: object) -> str:
-    # no \u escapes: cjson refuses those of lone surrogates, which a vendor's answer may hold
-    return json.dumps(value, ensure_ascii=False)
 
 
 async def _unless_other_type(answer: Awaitable[T]) -> T | None:
@@ -110,6 +107,7 @@ class Ledger:
         self._queue = queue_of(vendor)
         self._template = hint_template(self._queue)
         self._calls = ScriptCalls(redis, redis.register_script(_source()), [self._prefix])
+        self._admissions = Admissions(self._admit)
         self._retention_seconds = max(1, int(retention_days * _DAY_SECONDS))
         self._max_crashes = max_crashes
         #: How long a request may stay open: a lost worker's settle time begins only so long after its lease.
@@ -142,14 +140,10 @@ class Ledger:
 
     async def admit(self, commands: Sequence[NewCommand]) -> tuple[Admission, ...]:
         """Store the commands, put them in their lanes and hint at those that may run; a known key changes nothing."""
-        answers = await self._step(
-            "admit",
-            commands=[asdict(command) for command in commands],
-            retention_seconds=self._retention_seconds,
-        )
-        return tuple(
-            Admission(answer["key"], State(answer["state"]), answer["fresh"], answer["conflict"]) for answer in answers
-        )
+        return await self._admissions.admit(commands)
+
+    async def _admit(self, calls: list[list[dict[str, Any]]]) -> Any:
+        return await self._step("admit", calls=calls, retention_seconds=self._retention_seconds)
 
     # workers
 
@@ -279,7 +273,7 @@ class Ledger:
             "expand",
             key=key,
             owner=owner,
-            commands=[asdict(child) for child in children],
+            commands=[arguments_of(child) for child in children],
             foreign=list(foreign),
             evidence=_maybe_json(evidence),
             retention_seconds=self._retention_seconds,

@@ -18,7 +18,7 @@
 --   damaged:<key>   any    what stood where the command's hash or evidence belongs
 --   counts          HASH   state -> how many
 --   places          STRING counter of the places in the lanes
---   events          STREAM key, kind, state, reason of every step
+--   events          STREAM key, kind, state, reason, client of every step
 
 local prefix, queue, template = KEYS[1], ARGV[2], ARGV[3]
 local args = cjson.decode(ARGV[4])
@@ -56,7 +56,8 @@ local function ms(value) return string.format('%.0f', value) end
 
 local function announce(key, kind, state, reason)
   redis.call('XADD', prefix .. 'events', 'MAXLEN', '~', EVENTS_KEPT, '*',
-    'key', key, 'kind', kind or '', 'state', state, 'reason', reason or '', 'at_ms', ms(now))
+    'key', key, 'kind', kind or '', 'state', state, 'reason', reason or '', 'at_ms', ms(now),
+    'client', get(key, 'client') or '')
 end
 
 -- Change the state, refuse an impossible change. Returns true, or false where it is refused.

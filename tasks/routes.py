@@ -24,6 +24,10 @@ ROUTING: Final = "routing"
 MAX_VALUE: Final = 10_000
 
 
+#: Tables of the same file that the producers read: `producers.webhooks.sources`, `producers.files.feeds`.
+OTHERS_TABLES: Final = frozenset({"sources", "feeds"})
+
+
 class RoutesError(ValueError):
     """The routes file cannot be used; the text names the place in it."""
 
@@ -90,7 +94,7 @@ def read_routes(path: Path | None) -> Routes:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise RoutesError(f"{path}: not TOML: {error}") from error
     try:
-        return Routes.model_validate(found)
+        return Routes.model_validate({name: table for name, table in found.items() if name not in OTHERS_TABLES})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "(file)"

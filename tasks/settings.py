@@ -19,7 +19,7 @@ PROJECT_PREFIX: Final = "STOCKRELAY_"
 VENDORS: Final = ("PARTSBOX", "PARTIUM", "OPENBOM", "PARTBOLT")
 #: Of every program there is: a name under none of these is a typing mistake, whichever program reads it.
 KNOWN_PREFIXES: Final = tuple(
-    f"{PROJECT_PREFIX}{part}_" for part in ("LEDGER", "ROUTING", "WORKER", *VENDORS, "WEBHOOKS", "STATION")
+    f"{PROJECT_PREFIX}{part}_" for part in ("LEDGER", "ROUTING", "WORKER", *VENDORS, "WEBHOOKS", "STATION", "FILES")
 )
 M = TypeVar("M", bound=BaseModel)
 

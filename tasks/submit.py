@@ -45,16 +45,20 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def to_new_command(command: Command, key: str, client: str) -> NewCommand:
-    """Make the ledger's form of a command."""
+def to_new_command(
+    command: Command, key: str, client: str, *, asked: Command | None = None, alias: str = "", family: bool = False
+) -> NewCommand:
+    """Make the ledger's form of a command; `asked` is what was submitted where that is another one."""
     return NewCommand(
         key=key,
         kind=command.kind,
         command=command.model_dump_json(exclude_none=True),
         summary=command.summary(),
         lanes=command.lanes(),
-        digest=_digest(command),
+        digest=_digest(asked or command),
         client=client,
+        alias=alias,
+        family=family,
     )
 
 
@@ -95,11 +99,10 @@ class Submitter:
         """
         self._check(command)
         vendor, routed = await self._route(command)
+        alias = "" if idempotency_key is None else derive_key("idempotency-key", client, idempotency_key)
         # the same event is the same command, whatever the routes make of it by now
         family = isinstance(routed, RoutePart)
-        new = replace(to_new_command(routed, command.key(), client), digest=_digest(command), family=family)
-        if idempotency_key is not None:
-            new = replace(new, alias=derive_key("idempotency-key", client, idempotency_key))
+        new = to_new_command(routed, command.key(), client, asked=command, alias=alias, family=family)
         (admission,) = await self._admit(vendor, new)
         if admission.conflict:
             raise KeyReusedError(
