@@ -1,87 +1,54 @@
-"""The station's side of the relay's two routes: one request each, and what its answer means."""
+"""The station's side of the relay's routes: handing scans over, asking what became of them, and being told."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from tasks.identity import is_key
+from producers.handover import Opened, Refused, Unavailable
+from producers.scanner.clock import ClockWatch
+from producers.scanner.event_stream import EventParser
+from producers.scanner.scan_answers import answers_of, news_of, retry_after, statuses_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
     from pydantic import SecretStr
+
+    from producers.handover import Answer, Gap, Status, Told
+    from producers.outbox import Stored
 
 #: Longer than the relay takes at its worst (it answers 503 within a few seconds), shorter than an operator's patience.
 TOTAL_SECONDS: Final = 15.0
 CONNECT_SECONDS: Final = 5.0
 #: Shorter than the relay keeps an idle connection, so that none is used while the relay closes it.
 IDLE_SECONDS: Final = 3.0
-#: More than any answer of the relay; a proxy's page is not read further.
-_ANSWER_BYTES: Final = 65_536
-#: The station asks again at least this often, whatever Retry-After says.
-_MAX_RETRY_AFTER_SECONDS: Final = 60.0
-#: 4xx that say nothing against the command itself: wrong token or address, or not now. The command is kept.
-_KEPT_STATUS: Final = frozenset({401, 403, 404, 405, 407, 408, 409, 421, 425, 426, 429})
-#: What an operator reads of somebody else's answer.
-_REASON_CHARACTERS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The relay has the command."""
-
-    duplicate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The relay will never take this command."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unavailable:
-    """Nothing is known or nothing was taken: ask again with the same command."""
-
-    reason: str
-    retry_after_seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the relay says of a command; `unknown` when it knows none under the key."""
-
-    state: str
-    reason: str
-
-
-def classify(status: int, headers: Mapping[str, str], body: bytes) -> Taken | Refused | Unavailable:
-    """Say what an answer to a submission means; only the relay's own words count as taken."""
-    document = _document(body)
-    if status in (200, 202):
-        key = document.get("key")
-        if isinstance(key, str) and is_key(key):
-            return Taken(duplicate=document.get("duplicate") is True)
-        return Unavailable(f"status {status}, but not an answer of the relay; is the address right?")
-    reason = f"status {status}: {_words(document)}" if document else f"status {status}"
-    if 400 <= status < 500 and status not in _KEPT_STATUS:  # noqa: PLR2004  RFC 9110 section 15.5: client error
-        return Refused(reason)
-    return Unavailable(reason, _retry_after(headers.get("Retry-After", "")))
+#: The relay's stream says something every 15 seconds; three times nothing is a dead connection.
+STREAM_SILENCE_SECONDS: Final = 45.0
+#: What `POST /v1/scans` reads of a body, the brackets of the array included.
+BODY_BYTES: Final = 2**20
+#: 500 results with their problems; a proxy's page is not read further.
+_ANSWER_BYTES: Final = 2**20
+#: What carries no answer of the relay.
+_NETWORK_ERRORS: Final = (aiohttp.ClientError, TimeoutError, OSError)
 
 
 class Receiver:
-    """An open connection to the relay. Its methods raise nothing for an answer or a network error."""
+    """An open connection to the relay. Its methods raise nothing for an answer or a network error.
 
-    def __init__(self, url: str, token: SecretStr) -> None:
-        self._url = url.rstrip("/") + "/v1/commands"
+    `announce_clock` is told when this machine's clock is wrong by more than 5 seconds: the seconds it is ahead
+    (negative: behind), and 0.0 when it is right again.
+    """
+
+    def __init__(self, url: str, token: SecretStr, *, announce_clock: Callable[[float], None] | None = None) -> None:
+        self._url = url.rstrip("/") + "/v1"
         self._headers = {"Authorization": f"Bearer {token.get_secret_value()}", "Accept": "application/json"}
+        self._clock = ClockWatch(announce_clock)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -99,29 +66,77 @@ class Receiver:
         if self._session is not None:
             await self._session.close()
 
-    async def submit(self, body: str) -> Taken | Refused | Unavailable:
-        """Hand one command over; the relay recognises a repetition by the command itself."""
+    async def submit(self, batch: Sequence[Stored]) -> Sequence[Answer]:
+        """Hand a batch over; the relay recognises what it has by the commands themselves.
+
+        A batch that the relay does not take as a whole is halved, until it is known which entry it is about. One that
+        is too large for any request is not sent.
+        """
+        body = b"[" + b",".join(stored.body.encode() for stored in batch) + b"]"
+        if len(body) <= BODY_BYTES:
+            answers = await self._submit_once(batch, body)
+            if answers is not None:
+                return answers
+        elif len(batch) == 1:
+            return (Refused(f"{len(body):,} bytes: the relay takes {BODY_BYTES:,} at most"),)
+        half = len(batch) // 2
+        first = await self.submit(batch[:half])
+        if any(isinstance(answer, Unavailable) for answer in first):
+            unasked = Unavailable("not asked: what is before it has to wait", alone=True, unreached=True)
+            return (*first, *(unasked for _ in batch[half:]))
+        return (*first, *await self.submit(batch[half:]))
+
+    async def status(self, keys: Sequence[str]) -> Mapping[str, Status] | Unavailable:
+        """Ask what became of commands, a hundred at most."""
+        asked_at = time.time()
+        try:
+            async with self._open().get(
+                f"{self._url}/commands", params={"keys": ",".join(keys)}, allow_redirects=False
+            ) as answer:
+                body = await _read(answer)
+        except _NETWORK_ERRORS as error:
+            return Unavailable(_named(error))
+        found = statuses_of(body) if answer.status == HTTPStatus.OK else None
+        if found is None:
+            return Unavailable(f"status {answer.status}", retry_after(answer.headers))
+        self._clock.compare(asked_at, time.time(), answer.headers.get("Date"))
+        return found
+
+    async def listen(self, position: str | None) -> AsyncGenerator[Opened | Told | Gap, None]:
+        """Follow `GET /v1/stream` behind this position, or from now on; ends when the connection does."""
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        if position:
+            headers["Last-Event-ID"] = position
+        timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS, sock_read=STREAM_SILENCE_SECONDS)
+        parser = EventParser(position or "")
+        try:
+            async with self._open().get(
+                f"{self._url}/stream", headers=headers, timeout=timeout, allow_redirects=False
+            ) as answer:
+                if answer.status != HTTPStatus.OK or answer.content_type != "text/event-stream":
+                    return
+                yield Opened()
+                async for chunk in answer.content.iter_any():
+                    for event in parser.feed(chunk):
+                        yield news_of(event)
+        except (*_NETWORK_ERRORS, ValueError):
+            return
+
+    async def _submit_once(self, batch: Sequence[Stored], body: bytes) -> Sequence[Answer] | None:
+        asked_at = time.time()
         try:
             async with self._open().post(
-                self._url, data=body.encode(), headers={"Content-Type": "application/json"}, allow_redirects=False
+                f"{self._url}/scans",
+                data=body,
+                headers={"Content-Type": "application/json"},
+                allow_redirects=False,
             ) as answer:
-                return classify(answer.status, answer.headers, await _read(answer))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Unavailable(_named(error))
-
-    async def status(self, key: str) -> Status | Unavailable:
-        """Ask what became of a command."""
-        try:
-            async with self._open().get(f"{self._url}/{key}", allow_redirects=False) as answer:
-                document = _document(await _read(answer))
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Unavailable(_named(error))
-        if answer.status == 404:  # noqa: PLR2004  RFC 9110 15.5.5
-            return Status("unknown", "")
-        state = document.get("state")
-        if answer.status != 200 or not isinstance(state, str):  # noqa: PLR2004  the one status with an answer
-            return Unavailable(f"status {answer.status}")
-        return Status(state, _plain(document.get("reason") or ""))
+                answers = answers_of(answer.status, answer.headers, await _read(answer), batch)
+        except _NETWORK_ERRORS as error:
+            return (Unavailable(_named(error), unreached=_is_unreached(error)),) * len(batch)
+        if answer.status == HTTPStatus.OK:
+            self._clock.compare(asked_at, time.time(), answer.headers.get("Date"))
+        return answers
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -138,35 +153,9 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _words(problem: Mapping[str, Any]) -> str:
-    """Put an RFC 9457 problem into one line for the operator."""
-    errors = problem.get("errors")
-    details = [
-        f"{error.get('field')}: {error.get('message')}"
-        for error in (errors if isinstance(errors, list) else [])
-        if isinstance(error, dict)
-    ]
-    return _plain("; ".join(details) or problem.get("detail") or problem.get("title") or "no reason given")
-
-
-def _plain(text: object) -> str:
-    plain = "".join(character if character.isprintable() else " " for character in str(text))
-    return plain if len(plain) <= _REASON_CHARACTERS else plain[:_REASON_CHARACTERS] + "…"
-
-
-def _retry_after(text: str) -> float:
-    """Read the delay form of Retry-After (RFC 9110 10.2.3); the date form would trust a second clock."""
-    if not (text.isascii() and text.isdigit()) or len(text) > len("3600"):
-        return 0.0
-    return min(float(text), _MAX_RETRY_AFTER_SECONDS)
+def _is_unreached(error: Exception) -> bool:
+    """Tell whether there was no connection at all."""
+    return isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
 
 
 def _named(error: Exception) -> str:

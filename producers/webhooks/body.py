@@ -1,14 +1,13 @@
-"""Reading a JSON object from an untrusted request: bounded in size, time and depth, and nothing in it ambiguous."""
+"""Reading JSON from an untrusted request: bounded in size, time and depth, and nothing in it ambiguous."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from decimal import Decimal
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from producers.webhooks.problems import ProblemError, malformed
+from producers.webhooks.strict_json import read_json
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -24,13 +23,38 @@ MAX_DEPTH: Final = 16
 async def read_object(request: web.Request) -> dict[str, Any]:
     """Read the body as one JSON object; raises ProblemError (400, 408, 413, 415)."""
     _check_headers(request)
+    return parse_object(await read_body(request))
+
+
+async def read_array(request: web.Request, *, max_bytes: int) -> list[Any]:
+    """Read the body as one JSON array; raises as `read_object`."""
+    _check_headers(request)
+    parsed = parse_json(await read_body(request, max_bytes=max_bytes))
+    if not isinstance(parsed, list):
+        raise malformed("the body is not a JSON array")
+    return parsed
+
+
+async def read_body(request: web.Request, *, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """Read the body as it was sent, at most so many bytes of it; raises ProblemError (408, 413)."""
+    if (request.content_length or 0) > max_bytes:
+        raise _too_large(max_bytes)
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            raw = await request.read()
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > max_bytes:
+                    raise _too_large(max_bytes)
     except TimeoutError:
         detail = f"the body did not arrive within {BODY_SECONDS:g} seconds"
         raise ProblemError(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", detail, close=True) from None
-    return parse_object(raw)
+    return bytes(body)
+
+
+def _too_large(max_bytes: int) -> ProblemError:
+    detail = f"the body is larger than {max_bytes // 1024} KiB"
+    return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request-entity-too-large", detail, close=True)
 
 
 def _check_headers(request: web.Request) -> None:
@@ -51,64 +75,19 @@ def _check_headers(request: web.Request) -> None:
             headers={"Accept-Post": "application/json"},
             close=True,
         )
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        detail = f"the body is larger than {MAX_BODY_BYTES // 1024} KiB"
-        raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request-entity-too-large", detail, close=True)
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:
-    """Parse one JSON object (RFC 8259); raises a 400 ProblemError that says what is wrong with it."""
-    try:
-        parsed = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unambiguous,
-            parse_constant=_no_constant,
-            parse_float=_exact_float,
-        )
-    except UnicodeDecodeError:
-        raise malformed("the body is not UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise malformed(f"the body is not JSON: {error.msg} at character {error.pos}") from None
-    except RecursionError:
-        raise malformed(f"the body nests deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
-        raise malformed(f"the body is not usable JSON: {error}") from None
+    """Parse one JSON object; raises as `parse_json`."""
+    parsed = parse_json(raw)
     if not isinstance(parsed, dict):
         raise malformed("the body is not a JSON object")
-    if _depth(parsed) > MAX_DEPTH:
-        raise malformed(f"the body nests deeper than {MAX_DEPTH} levels")
     return parsed
 
 
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        # Parsers disagree on which of them counts (RFC 8259 section 4).
-        raise ValueError("a name occurs twice in one object")
-    return fields
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _exact_float(digits: str) -> float:
-    number = float(digits)
-    # The shortest form of the float is what goes on; a price must not change on the way.
-    if Decimal(repr(number)) != Decimal(digits):
-        raise ValueError("a number has more digits than can be kept; send it as a string")
-    return number
-
-
-def _depth(parsed: object) -> int:
-    depth = 0
-    level = [parsed]
-    while level:
-        depth += 1
-        level = [
-            child
-            for value in level
-            for child in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
-            if isinstance(child, dict | list)
-        ]
-    return depth
+def parse_json(raw: bytes) -> Any:
+    """Parse one JSON value (RFC 8259); raises a 400 ProblemError that says what is wrong with it."""
+    try:
+        return read_json(raw, max_depth=MAX_DEPTH, exact=True)
+    except ValueError as error:
+        raise malformed(str(error)) from None

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from aiohttp import web
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
+from producers.webhooks.openapi import Answer, Operation, Route
 from producers.webhooks.problems import RETRY_AFTER_SECONDS, ProblemError
+from producers.webhooks.schemas import Health, ReadinessReport
 from tasks.redis_client import durability_of
 
 if TYPE_CHECKING:
@@ -24,6 +27,13 @@ DURABLE_SECONDS: Final = 1.0
 #: Writes nothing, but as it might, the server refuses to run it whenever it would refuse a write: full, a replica,
 #: its disk in trouble (Redis 7 and Valkey, "Script flags").
 _WRITE_PROBE: Final = "#!lua\nreturn 1"
+
+
+class Reports(Protocol):
+    """What tells whether commands should come here."""
+
+    async def check(self) -> dict[str, Any]:
+        """Give a report, or raise a ProblemError."""
 
 
 class Readiness:
@@ -109,3 +119,43 @@ def _not_ready(checks: dict[str, Any]) -> ProblemError:
         headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
         members={"checks": checks},
     )
+
+
+class HealthRoutes:
+    """The handlers; they ask for no token."""
+
+    def __init__(self, readiness: Reports) -> None:
+        self._readiness = readiness
+
+    def routes(self) -> list[Route]:
+        """List what is served."""
+        return [("GET", "/healthz", self.healthz, _HEALTHZ), ("GET", "/readyz", self.readyz, _READYZ)]
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        """`GET /healthz`: the event loop of this process turns."""
+        return web.json_response({"status": "alive"})
+
+    async def readyz(self, _: web.Request) -> web.Response:
+        """`GET /readyz`: commands sent here would be accepted and kept."""
+        return web.json_response(await self._readiness.check())
+
+
+_HEALTHZ: Final = Operation(
+    summary="Is the process alive",
+    tag="operations",
+    answers={200: Answer(description="Its event loop turns.", schema=Health, example={"status": "alive"})},
+    authenticated=False,
+)
+_READYZ: Final = Operation(
+    summary="Would commands be kept",
+    tag="operations",
+    answers={
+        200: Answer(
+            description="What is sent here is accepted and kept.",
+            schema=ReadinessReport,
+            example={"status": "ready", "checks": {"redis": {"ok": True}, "durable": {"ok": True}}},
+        )
+    },
+    problems={503: "`not-ready`, with `checks`: what is wrong."},
+    authenticated=False,
+)

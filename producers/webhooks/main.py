@@ -1,4 +1,4 @@
-"""`stockrelay-webhooks`: reads the settings, opens Redis, serves until told to stop."""
+"""`stockrelay-webhooks`: serves until told to stop, tries the rules of sources, shows what is held."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from producers.exits import EXIT_USAGE, UsageError
+from producers.outbox import Outbox, OutboxError
 from producers.settings import WEBHOOKS_PREFIX, WebhookSettings
-from producers.webhooks.app import create_app
+from producers.webhooks.app import Services, create_app
 from producers.webhooks.auth import Clients
+from producers.webhooks.check import check
 from producers.webhooks.connection import connection_factory
+from producers.webhooks.cors import Cors
+from producers.webhooks.dead import dead
+from producers.webhooks.deliveries import DeliveryRoutes
 from producers.webhooks.health import CHECK_SECONDS, Readiness
+from producers.webhooks.held import HeldDeliveries
+from producers.webhooks.hooks import Hooks, open_hooks
+from producers.webhooks.metrics import Metrics
+from producers.webhooks.moments import Moments
+from producers.webhooks.rates import Rates
+from producers.webhooks.sources import SourcesError
+from producers.webhooks.spool import Intake
 from tasks.redis_client import open_redis
 from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url, routes_from
 from tasks.submit import Submitter
@@ -28,6 +42,9 @@ from tasks.telemetry import (
     SERVER_LISTENING,
     SERVER_STOPPED,
     SERVER_STOPPING,
+    SOURCES_NOT_READ,
+    SOURCES_READ,
+    SPOOL_DAMAGED,
     configure_logging,
 )
 
@@ -40,65 +57,136 @@ if TYPE_CHECKING:
 SHUTDOWN_SECONDS: Final = 7.0
 #: Bursts of new connections wait here, not at the client.
 _BACKLOG: Final = 256
-#: Wrong usage or configuration (design section 7).
-_EXIT_USAGE: Final = 2
 
 logger = logging.getLogger(__name__)
 
 
-class ConfigurationError(click.ClickException):
-    """What was configured cannot be used."""
-
-    exit_code = _EXIT_USAGE
-
-
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--check", is_flag=True, help="Check the settings and exit: 0 good, 2 not.")
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="stockrelay")
-def main(*, check: bool) -> None:
-    """Accept commands over HTTP. Settings: REDIS_URL, STOCKRELAY_WEBHOOKS_HOST, _PORT and _TOKENS or _TOKENS_FILE."""
+def main() -> None:
+    """Accept commands and webhooks over HTTP."""
+
+
+@main.command()
+@click.option("--check", "only_check", is_flag=True, help="Check the settings and exit: 0 good, 2 not.")
+def run(*, only_check: bool) -> None:
+    """Serve until told to stop. SIGHUP reads the sources and their secrets again.
+
+    Settings: REDIS_URL, STOCKRELAY_WEBHOOKS_HOST, _PORT, _TOKENS or _TOKENS_FILE, and _CONFIG for webhooks.
+    """
     try:
-        settings, ledger_settings, submitter, redis = _configured(os.environ)
-    except SettingsError as error:
+        opened = _Opened.from_environment(os.environ)
+    except (SettingsError, SourcesError) as error:
         click.echo(f"stockrelay-webhooks: {error}", err=True)
-        sys.exit(_EXIT_USAGE)
-    if check:
+        sys.exit(EXIT_USAGE)
+    settings = opened.settings
+    if only_check:
         names = ", ".join(dict.fromkeys(client for client, _ in settings.tokens))
-        click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}")
+        sources = f", sources {', '.join(opened.hooks.names)}" if opened.hooks.names else ""
+        click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}{sources}")
         return
     configure_logging()
-    asyncio.run(_serve(settings, ledger_settings, submitter, redis))
+    asyncio.run(_serve(opened))
 
 
-def _configured(environ: Mapping[str, str]) -> tuple[WebhookSettings, LedgerSettings, Submitter, Redis]:
-    settings = read_environment(WebhookSettings, WEBHOOKS_PREFIX, environ)
-    ledger_settings = read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", environ)
-    redis = open_redis(redis_url(environ))
-    submitter = Submitter(redis, routes=routes_from(environ), retention_days=ledger_settings.retention_days)
-    return settings, ledger_settings, submitter, redis
+main.add_command(check)
+main.add_command(dead)
 
 
-async def _serve(
-    settings: WebhookSettings, ledger_settings: LedgerSettings, submitter: Submitter, redis: Redis
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What the settings say, read and checked; nothing is asked of Redis or the disk yet."""
+
+    settings: WebhookSettings
+    ledger_settings: LedgerSettings
+    submitter: Submitter
+    redis: Redis
+    hooks: Hooks
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> _Opened:
+        """Raise SettingsError or SourcesError, naming what is wrong."""
+        settings = read_environment(WebhookSettings, WEBHOOKS_PREFIX, environ)
+        ledger_settings = read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", environ)
+        redis = open_redis(redis_url(environ))
+        submitter = Submitter(redis, routes=routes_from(environ), retention_days=ledger_settings.retention_days)
+        return cls(settings, ledger_settings, submitter, redis, open_hooks(settings.config, environ))
+
+
+async def _serve(opened: _Opened) -> None:
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    readiness = Readiness(redis, allow_weak=ledger_settings.allow_weak_redis)
-    runner = web.AppRunner(
-        create_app(Clients(settings.tokens), submitter, readiness), shutdown_timeout=SHUTDOWN_SECONDS
-    )
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _read_sources, opened)
+    allow_weak = opened.ledger_settings.allow_weak_redis
+    readiness = Readiness(opened.redis, allow_weak=allow_weak)
+    with _open_spool(opened.settings) as spool:
+        try:
+            await _refuse_weak(readiness, allow_weak=allow_weak)
+            intake = Intake(
+                opened.submitter,
+                readiness,
+                Moments(opened.redis, keep_days=opened.settings.first_seen_days),
+                HeldDeliveries(opened.redis),
+                spool,
+            )
+            async with intake.running():
+                await _answer(_application(opened, intake, readiness), opened.settings, stop)
+        finally:
+            await opened.redis.aclose()
+    logger.info(SERVER_STOPPED)
+
+
+async def _answer(app: web.Application, settings: WebhookSettings, stop: asyncio.Event) -> None:
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        await _refuse_weak(readiness, allow_weak=ledger_settings.allow_weak_redis)
         listener = await _listen(runner, settings)
         await stop.wait()
         logger.info(SERVER_STOPPING)
         listener.close()
     finally:
         await runner.cleanup()
-        await redis.aclose()
-    logger.info(SERVER_STOPPED)
+
+
+def _application(opened: _Opened, intake: Intake, readiness: Readiness) -> web.Application:
+    settings = opened.settings
+    rates = Rates(settings.requests_per_minute)
+    metrics = Metrics()
+    services = Services(
+        clients=Clients(settings.tokens, operators=settings.operators, rates=rates),
+        intake=intake,
+        readiness=readiness,
+        redis=opened.redis,
+        metrics=metrics,
+        cors=Cors(settings.cors_origins),
+        retention_days=opened.ledger_settings.retention_days,
+    )
+    hooks = DeliveryRoutes(
+        opened.hooks, intake, rates, requests_per_minute=settings.requests_per_minute, count=metrics.accepted
+    )
+    return create_app(services, further=[hooks])
+
+
+def _read_sources(opened: _Opened) -> None:
+    """Read the sources and their secrets again; wrong ones change nothing."""
+    try:
+        opened.hooks.replace(open_hooks(opened.settings.config, os.environ))
+    except SourcesError as error:
+        logger.error(SOURCES_NOT_READ, extra={"reason": str(error)})  # noqa: TRY400  the text says it all
+    else:
+        logger.info(SOURCES_READ, extra={"sources": opened.hooks.names})
+
+
+def _open_spool(settings: WebhookSettings) -> Outbox:
+    try:
+        spool = Outbox(settings.spool, "webhooks", max_bytes=settings.spool_max_mib * 2**20)
+    except OutboxError as error:
+        raise UsageError(f"{WEBHOOKS_PREFIX}SPOOL: {error}") from error
+    if spool.damaged is not None:
+        logger.error(SPOOL_DAMAGED, extra={"notice": str(spool.damaged)})
+    return spool
 
 
 async def _listen(runner: web.AppRunner, settings: WebhookSettings) -> asyncio.Server:
@@ -109,7 +197,7 @@ async def _listen(runner: web.AppRunner, settings: WebhookSettings) -> asyncio.S
             connection_factory(runner.server), settings.host, settings.port, backlog=_BACKLOG
         )
     except (socket.gaierror, UnicodeError) as error:  # UnicodeError: no name could look so
-        raise ConfigurationError(f"{WEBHOOKS_PREFIX}HOST: no such host or address: {settings.host}") from error
+        raise UsageError(f"{WEBHOOKS_PREFIX}HOST: no such host or address: {settings.host}") from error
     except OSError as error:
         where = f"{settings.host}:{settings.port}"
         raise click.ClickException(f"cannot listen on {where}: {error.strerror}") from error
@@ -127,7 +215,7 @@ async def _refuse_weak(readiness: Readiness, *, allow_weak: bool) -> None:
         logger.warning(LEDGER_UNREACHABLE, extra={"error": type(error).__name__})
         return
     if weakness and not allow_weak:
-        raise ConfigurationError(
+        raise UsageError(
             f"REDIS_URL: Redis would lose accepted commands: {weakness}; "
             "STOCKRELAY_LEDGER_ALLOW_WEAK_REDIS=1 starts all the same"
         )

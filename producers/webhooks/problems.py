@@ -48,8 +48,8 @@ class ProblemError(Exception):
         self.close = close
 
 
-def response_to(error: ProblemError, request_id: str) -> web.Response:
-    """Build the answer; the id is empty for a request that never reached a route."""
+def document_of(error: ProblemError) -> dict[str, Any]:
+    """Write the problem document (RFC 9457)."""
     document: dict[str, Any] = {
         **error.members,
         "type": _TYPE_PREFIX + error.code,
@@ -58,12 +58,18 @@ def response_to(error: ProblemError, request_id: str) -> web.Response:
         "detail": error.detail,
         "code": error.code,
     }
-    if request_id:
-        document["request_id"] = request_id
     if error.errors:
         document["errors"] = [
             {"field": found.field, "value": found.value, "message": found.message} for found in error.errors
         ]
+    return document
+
+
+def response_to(error: ProblemError, request_id: str) -> web.Response:
+    """Build the answer; the id is empty for a request that never reached a route."""
+    document = document_of(error)
+    if request_id:
+        document["request_id"] = request_id
     response = web.Response(
         status=error.status.value,
         body=json.dumps(document).encode(),

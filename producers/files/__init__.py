@@ -1,0 +1,1 @@
+"""File drops: what lies in a folder becomes commands, row by row."""
