@@ -96,6 +96,10 @@ def _missing_settings(given: Mapping[str, str], folder: Path) -> dict[str, str]:
         "FLOWER_DB": str(folder / "flower"),
         "FLOWER_BASIC_AUTH": f"relay:{secrets.token_urlsafe(9)}",
         "STOCKRELAY_ROUTING_CONFIG": str(ROOT / "stockrelay.toml"),
+        "STOCKRELAY_WEBHOOKS_CONFIG": str(ROOT / "stockrelay.toml"),
+        "STOCKRELAY_FILES_CONFIG": str(ROOT / "stockrelay.toml"),
+        "STOCKRELAY_WEBHOOKS_SPOOL": str(folder / "webhooks.sqlite3"),
+        "STOCKRELAY_FILES_OUTBOX": str(folder / "files.sqlite3"),
     }
     if not given.get(f"{TOKENS}_FILE"):
         settings[TOKENS] = f"local:{secrets.token_urlsafe(18)}"
@@ -113,6 +117,7 @@ def _print_addresses(backing: Backing, vendors: Collection[str], made: Mapping[s
     api = f"http://{environment['STOCKRELAY_WEBHOOKS_HOST']}:{environment['STOCKRELAY_WEBHOOKS_PORT']}"
     token = made.get(TOKENS, "local:as configured").removeprefix("local:")
     print(f"commands  {api}/v1/commands  bearer token: {token}")
+    print(f"station   {api}/station  documentation: {api}/docs")
     login = made.get("FLOWER_BASIC_AUTH", "as configured")
     print(f"Flower    http://127.0.0.1:{environment['FLOWER_PORT']}  login: {login}")
     for vendor in vendors:

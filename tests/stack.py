@@ -12,7 +12,7 @@ from tests.backing import ROOT, Backing
 from tests.process import Process, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: Names in the Procfile; that of a vendor is its worker's.
 WORKER: Final = "partsbox"
 WEBHOOKS: Final = "webhooks"
+FILES: Final = "files"
 FLOWER: Final = "flower"
 
 #: The one client of the webhooks server, and its token; `settings` may name more in STOCKRELAY_WEBHOOKS_TOKENS.
@@ -58,6 +59,7 @@ class Stack:
         vendors: Sequence[str] = (WORKER,),
         workers: int = 1,
         webhooks: bool = True,
+        files: bool = False,
         flower: bool = False,
         settings: Mapping[str, str] | None = None,
         sandbox_options: Mapping[str, Sequence[str]] | None = None,
@@ -71,6 +73,7 @@ class Stack:
         self._vendors = vendors
         self._worker_count = workers
         self._webhooks = webhooks
+        self._files = files
         self._flower = flower
         self._commands = read_procfile()
         self._api_port = free_port()
@@ -152,13 +155,19 @@ class Stack:
     def _start(self) -> None:
         self._cleanup.enter_context(self._backing)
         if self._webhooks:
-            self._launch(WEBHOOKS, self._process(WEBHOOKS, self._commands[WEBHOOKS], f"{self.api_url}/readyz"))
+            self._launch(
+                WEBHOOKS, self._process(WEBHOOKS, self._commands[WEBHOOKS], _answering(f"{self.api_url}/readyz"))
+            )
+        if self._files:
+            self._launch(FILES, self._process(FILES, self._commands[FILES], lambda files: files.printed("feeds.read")))
         if self._flower:
-            self._launch(FLOWER, self._process(FLOWER, self._commands[FLOWER], f"{self.flower_url}/healthcheck"))
+            self._launch(
+                FLOWER, self._process(FLOWER, self._commands[FLOWER], _answering(f"{self.flower_url}/healthcheck"))
+            )
         for _ in range(self._worker_count):
             self._launch_worker()
         for vendor in self._vendors[1:]:
-            self._launch(vendor, self._process(vendor, self._commands[vendor], None))
+            self._launch(vendor, self._process(vendor, self._commands[vendor], _consumes))
         for process in self.processes.values():
             process.wait_ready()
 
@@ -167,6 +176,8 @@ class Stack:
             "STOCKRELAY_WEBHOOKS_HOST": "127.0.0.1",
             "STOCKRELAY_WEBHOOKS_PORT": str(self._api_port),
             "STOCKRELAY_WEBHOOKS_TOKENS": f"{API_CLIENT}:{API_TOKEN}",
+            "STOCKRELAY_WEBHOOKS_SPOOL": str(self._folder / "spool.sqlite3"),
+            "STOCKRELAY_FILES_OUTBOX": str(self._folder / "files.sqlite3"),
             "FLOWER_PORT": str(self._flower_port),
             "FLOWER_DB": str(self._folder / "flower"),
             "FLOWER_BASIC_AUTH": FLOWER_LOGIN,
@@ -175,7 +186,7 @@ class Stack:
     def _launch_worker(self, settings: Mapping[str, str] | None = None) -> Process:
         # A node name of its own: two of one name on one machine answer each other's remote control.
         name = f"{self._vendors[0]}-{len(self.workers) + 1}"
-        worker = self._process(name, f"{self._commands[self._vendors[0]]} -n {name}@%h", None, settings)
+        worker = self._process(name, f"{self._commands[self._vendors[0]]} -n {name}@%h", _consumes, settings)
         self.workers.append(worker)
         self._launch(name, worker)
         return worker
@@ -186,15 +197,27 @@ class Stack:
         process.launch()
 
     def _process(
-        self, name: str, command: str, ready_url: str | None, settings: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: str,
+        is_ready: Callable[[Process], bool],
+        settings: Mapping[str, str] | None = None,
     ) -> Process:
         process = Process(
             name,
             ["/bin/sh", "-c", command],
             log=self._folder / f"{name}.log",
-            # Celery says so when it consumes; asking it by remote control takes a second each time.
-            ready=lambda: answers(ready_url) if ready_url else process.printed(" ready."),
+            ready=lambda: is_ready(process),
             environment={**self.environment, **(settings or {})},
             folder=ROOT,
         )
         return process
+
+
+def _consumes(worker: Process) -> bool:
+    # Celery says so when it consumes; asking it by remote control takes a second each time.
+    return worker.printed(" ready.")
+
+
+def _answering(url: str) -> Callable[[Process], bool]:
+    return lambda _: answers(url)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import sys
 from dataclasses import dataclass, field
@@ -13,43 +14,58 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from producers.scanner.commands import Instruction, QuantityCode, encode
 from tasks.registry import parse_command
 from tests import reaper
 from tests.process import free_port
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 
 TOKEN = "invented-token-of-st01"
-SHELF, BIN = ("a" * 26, "b" * 26)
+SHELF, BIN, ORDER = ("a" * 26, "b" * 26, "r" * 26)
 COMMAND = (sys.executable, "-m", "producers.scanner.main")
 #: Longer than any of these tests takes on a busy machine.
 PATIENCE_SECONDS = 60.0
+
+MOVE, RECEIVE, CONFIRM, UNDO = (
+    encode(each) for each in (Instruction.MOVE, Instruction.RECEIVE, Instruction.CONFIRM, Instruction.UNDO)
+)
 
 
 def part(number: int) -> str:
     return f"p{number:025d}"
 
 
+def pieces(number: int) -> str:
+    return encode(QuantityCode(number))
+
+
 def moves(first: int, last: int) -> bytes:
     """Scan the moves of parts `first` to `last`."""
-    scans = [f"{SHELF}\r\n{part(number)}\r\nQ{number + 1}\r\n{BIN}\r\n" for number in range(first, last)]
-    return "".join(["CMD:MOVE\r\n", *scans]).encode()
+    scans = [f"{SHELF}\r\n{part(number)}\r\n{pieces(number + 1)}\r\n{BIN}\r\n" for number in range(first, last)]
+    return "".join([f"{MOVE}\r\n", *scans]).encode()
 
 
 @dataclass
 class FakeRelay:
-    """Takes commands as the real one does, by their identity; answers as `behave` says when it is set."""
+    """Takes commands as the real one does, by their identity, and knows every id by its first letter.
+
+    `behave` may answer a whole request (or cut it), `judge` a single command: a result without its key.
+    """
 
     port: int = field(default_factory=free_port)
-    #: Every arrival of a body, in order.
+    #: Every arrival of a command, in order.
     arrivals: list[dict[str, Any]] = field(default_factory=list)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     states: dict[str, dict[str, str]] = field(default_factory=dict)
     behave: Callable[[web.Request], Awaitable[web.Response | None]] | None = None
+    judge: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda _: None
+    #: Grows with every state that is told; streams wait for it.
+    told: asyncio.Condition = field(default_factory=asyncio.Condition)
+    events: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -61,27 +77,67 @@ class FakeRelay:
         return [int(body["part_id"][1:]) for body in self.accepted.values()]
 
     async def submit(self, request: web.Request) -> web.Response:
-        body = await request.json()
-        self.arrivals.append(body)
+        bodies = await request.json()
+        self.arrivals += bodies
         forced = None if self.behave is None else await self.behave(request)
         if forced is not None:
             return forced
+        return web.json_response({"results": [self._result(body) for body in bodies]})
+
+    def _result(self, body: dict[str, Any]) -> dict[str, Any]:
         fields = dict(body)
         key = parse_command(fields.pop("kind"), fields).key()
-        duplicate = key in self.accepted
+        judged = self.judge(body)
+        if judged is not None:
+            return {"key": key, **judged}
+        status = "duplicate" if key in self.accepted else "stored"
         self.accepted.setdefault(key, body)
-        answer = {"key": key, "kind": body["kind"], "state": "ready", "duplicate": duplicate}
-        return web.json_response(answer, status=200 if duplicate else 202)
+        return {"key": key, "status": status, "state": "ready"}
+
+    async def decide(self, key: str, state: str, reason: str = "") -> None:
+        """Let the vendor have spoken: in the answers and on the stream."""
+        self.states[key] = {"state": state, "reason": reason}
+        async with self.told:
+            self.events.append(json.dumps({"key": key, "state": state, "reason": reason}))
+            self.told.notify_all()
 
     async def show(self, request: web.Request) -> web.Response:
-        key = request.match_info["key"]
-        return web.json_response({"key": key, **self.states.get(key, {"state": "ready"})})
+        keys = request.query["keys"].split(",")
+        return web.json_response({"commands": {key: self.states.get(key, {"state": "ready"}) for key in keys}})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await answer.prepare(request)
+        position = int(request.headers.get("Last-Event-ID", len(self.events)))
+        with contextlib.suppress(ConnectionResetError):
+            while True:
+                for number, data in enumerate(self.events[position:], start=position + 1):
+                    await answer.write(f"id: {number}\nevent: command.state\ndata: {data}\n\n".encode())
+                    position = number
+                async with self.told:
+                    await self.told.wait()
+        return answer
+
+    async def thing(self, request: web.Request) -> web.Response:
+        vendor_id = request.match_info["id"]
+        kinds = {"a": "storage", "b": "storage", "p": "part", "r": "order"}
+        kind = kinds.get(vendor_id[0])
+        if kind is None:
+            return web.json_response({"status": 404}, status=404)
+        name = f"{kind} {vendor_id[0].upper()}{vendor_id[1:].lstrip('0')[:4]}"
+        return web.json_response({"id": vendor_id, "type": kind, "name": name, "archived": False, "manufacturer": ""})
+
+    async def parts_of(self, request: web.Request) -> web.Response:
+        return web.json_response({"parts": [], "known": request.query["code"] == ""})
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
         app = web.Application()
-        app.router.add_post("/v1/commands", self.submit)
-        app.router.add_get("/v1/commands/{key}", self.show)
+        app.router.add_post("/v1/scans", self.submit)
+        app.router.add_get("/v1/commands", self.show)
+        app.router.add_get("/v1/stream", self.stream)
+        app.router.add_get("/v1/directory/ids/{id}", self.thing)
+        app.router.add_get("/v1/directory/parts", self.parts_of)
         runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", self.port).start()
@@ -101,6 +157,9 @@ class StationProcess:
     @property
     def stored(self) -> list[str]:
         return [line["key"] for line in self.lines if line.get("tone") == "stored"]
+
+    def tones(self, tone: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("tone") == tone]
 
     def news(self, state: str) -> list[str]:
         return [line["key"] for line in self.lines if line["event"] == "command" and line["state"] == state]
@@ -142,7 +201,13 @@ class Bench:
     def arguments(self, *more: str) -> list[str]:
         outbox = str(self.folder / "outbox.sqlite3")
         own = ["--input", "stdin", "--station", "ST-01", "--deliver", self.relay.url, "--outbox", outbox]
-        return [*COMMAND, *own, "--bounce-seconds", "0", *more]
+        return [*COMMAND, "run", *own, "--bounce-seconds", "0", *more]
+
+    def look(self, condition: str = "TRUE") -> list[dict[str, Any]]:
+        """Read the station's own records of scans."""
+        with contextlib.closing(sqlite3.connect(self.folder / "outbox.sqlite3")) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(f"SELECT * FROM scan WHERE {condition} ORDER BY seq")]  # noqa: S608
 
     @property
     def environment(self) -> dict[str, str]:
@@ -150,8 +215,14 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def station(self, *more: str) -> AsyncIterator[StationProcess]:
+        async with self.process(*self.arguments("--json", "--results-seconds", "0", *more)) as process:
+            yield StationProcess(process)
+
+    @contextlib.asynccontextmanager
+    async def process(self, *command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run a program in the station's environment; it and its children are gone afterwards."""
         process = await asyncio.create_subprocess_exec(
-            *self.arguments("--json", "--results-seconds", "0", *more),
+            *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env=self.environment,
@@ -159,11 +230,10 @@ class Bench:
         )
         reaper.register(process.pid)
         try:
-            yield StationProcess(process)
+            yield process
         finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             await process.communicate()
             reaper.forget(process.pid)
 
@@ -172,6 +242,11 @@ class Bench:
         async with self.station(*more) as station:
             station.scan(scans, end=True)
             return await station.end(), station
+
+    async def learn(self, last: int) -> None:
+        """Let the station look up the places and the parts below `last` while the relay is there."""
+        async with self.relay.serving():
+            await self.play("\n".join([SHELF, BIN, *map(part, range(last))]).encode())
 
     def rows(self) -> list[tuple[str, str]]:
         with contextlib.closing(sqlite3.connect(self.folder / "outbox.sqlite3")) as database:

@@ -37,7 +37,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def hears_the_workers(stack: Stack) -> bool:
     """Flower shows what it heard since it listens; an event that came before is never shown."""
-    answer = requests.get(f"{stack.flower_url}/workers?json=1", auth=login(stack), timeout=10)
+    answer = requests.get(f"{stack.flower_url}/workers?json=1", auth=login(stack), timeout=60)
     return answer.ok and len(answer.json()["data"]) == len(VENDORS)
 
 
@@ -47,7 +47,7 @@ def login(stack: Stack) -> tuple[str, str]:
 
 
 def rows(stack: Stack) -> dict[str, dict[str, Any]]:
-    answer = requests.get(f"{stack.flower_url}/api/tasks", auth=login(stack), timeout=10)
+    answer = requests.get(f"{stack.flower_url}/api/tasks", auth=login(stack), timeout=60)
     answer.raise_for_status()
     found: dict[str, dict[str, Any]] = answer.json()
     return found
@@ -58,7 +58,7 @@ def submit(stack: Stack, **body: Any) -> str:
         f"{stack.api_url}/v1/commands",
         json=body | {"stock_timestamp": time.time_ns() // 1_000_000},
         headers={"Authorization": f"Bearer {stack.api_token}"},
-        timeout=10,
+        timeout=60,
     )
     return str(answer.json()["key"])
 
@@ -66,7 +66,7 @@ def submit(stack: Stack, **body: Any) -> str:
 @pytest.mark.slow
 def test_each_command_is_one_readable_row_however_often_it_was_delivered(stack: Stack) -> None:
     lost = {"kind": "accept_then_drop", "operation": "stock/add", "count": 1}
-    requests.post(f"{stack.control_url}/faults", json=lost, timeout=10).raise_for_status()
+    requests.post(f"{stack.control_url}/faults", json=lost, timeout=60).raise_for_status()
     before = set(rows(stack))
     keys = [submit(stack, kind="stock.add", part_id=PART, storage_id=SHELF, quantity=5 + number) for number in range(3)]
 
@@ -110,9 +110,9 @@ def test_a_part_for_two_vendors_is_one_row_and_one_more_for_each_of_them(stack: 
 def test_flower_asks_for_a_login_and_lets_nobody_press_anything(stack: Stack) -> None:
     worker = f"partsbox-1@{socket.gethostname()}"
 
-    assert requests.get(f"{stack.flower_url}/api/tasks", timeout=10).status_code == 401
-    shutdown = requests.post(f"{stack.flower_url}/api/worker/shutdown/{worker}", auth=login(stack), timeout=10)
-    send = requests.post(f"{stack.flower_url}/api/task/send-task/stock.add", json={}, auth=login(stack), timeout=10)
+    assert requests.get(f"{stack.flower_url}/api/tasks", timeout=60).status_code == 401
+    shutdown = requests.post(f"{stack.flower_url}/api/worker/shutdown/{worker}", auth=login(stack), timeout=60)
+    send = requests.post(f"{stack.flower_url}/api/task/send-task/stock.add", json={}, auth=login(stack), timeout=60)
 
     assert (shutdown.status_code, send.status_code) == (403, 403)
     assert stack.worker.running

@@ -17,6 +17,7 @@ import pytest
 import redis
 import requests
 
+from producers.scanner.commands import Instruction, QuantityCode, encode
 from tests.backing import ROOT
 from tests.process import wait_until
 from tests.sandbox.partsbox.ids import id_for
@@ -133,16 +134,19 @@ def _found(name: str, text: str) -> list[str]:
 def _submit(stack: Stack, kind: str, **fields: Any) -> str:
     body = {"kind": kind, "stock_timestamp": time.time_ns() // 1_000_000, **fields}
     login = {"Authorization": f"Bearer {stack.api_token}"}
-    answer = requests.post(f"{stack.api_url}/v1/commands", json=body, headers=login, timeout=10)
+    answer = requests.post(f"{stack.api_url}/v1/commands", json=body, headers=login, timeout=60)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["key"])
 
 
 def _scan(stack: Stack, folder: Path) -> str:
     environment = {**stack.environment, "STOCKRELAY_STATION_TOKEN": SECRETS["station token"]}
-    command = [sys.executable, "-m", "producers.scanner.main", "--station", "st01", "--deliver", stack.api_url]
+    command = [sys.executable, "-m", "producers.scanner.main", "run", "--station", "st01", "--deliver", stack.api_url]
     command += ["--outbox", str(folder / "st01.sqlite3"), "--results-seconds", "0"]
-    scans = ["CMD:MOVE", id_for("storage", "a"), id_for("part", "envelope"), "Q3", id_for("storage", "b"), "Q?", "\0"]
+    # no directory knows these ids, so each is confirmed
+    sure = encode(Instruction.CONFIRM)
+    scans = [encode(Instruction.MOVE), id_for("storage", "a"), sure, id_for("part", "envelope"), sure]
+    scans += [encode(QuantityCode(3)), id_for("storage", "b"), sure, "Q?", "\0"]
     ended = subprocess.run(
         command, input="\n".join(scans), env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -179,7 +183,7 @@ def _redis_dump(stack: Stack) -> str:
 def _flower(stack: Stack) -> str:
     user, _, password = f"operator:{SECRETS['Flower password']}".partition(":")
     pages = ("api/tasks", "api/workers?refresh=1", "workers", "tasks", "broker", "metrics", "worker/partsbox-1@host")
-    answers = [requests.get(f"{stack.flower_url}/{page}", auth=(user, password), timeout=15) for page in pages]
+    answers = [requests.get(f"{stack.flower_url}/{page}", auth=(user, password), timeout=60) for page in pages]
     assert all(answer.status_code in (200, 404) for answer in answers)
     return "\n".join(answer.text for answer in answers)
 
@@ -215,17 +219,17 @@ def test_no_secret_is_written_down_though_the_vendor_echoes_its_key(stack: Stack
     login = {"Authorization": f"Bearer {stack.api_token}"}
 
     def state(key: str) -> str:
-        return str(requests.get(f"{stack.api_url}/v1/commands/{key}", headers=login, timeout=10).json()["state"])
+        return str(requests.get(f"{stack.api_url}/v1/commands/{key}", headers=login, timeout=60).json()["state"])
 
     ended = ("applied", "rejected", "held", "in_doubt")
     wait_until(lambda: all(state(key) in ended for key in keys.values()), "every command was answered", 30)
     blocked = _submit(stack, "stock.add", part_id=id_for("part", "blocked"), storage_id=shelf, quantity=1)
     wait_until(lambda: state(blocked) == "delayed", "the vendor is closed after a 401", 30)
     wrong = {"Authorization": f"Bearer {SECRETS['station token']}x"}
-    refused = requests.get(f"{stack.api_url}/v1/commands/{blocked}", headers=wrong, timeout=10).text
+    refused = requests.get(f"{stack.api_url}/v1/commands/{blocked}", headers=wrong, timeout=60).text
     everything = keys | {"blocked": blocked}
     answers = [
-        requests.get(f"{stack.api_url}/v1/commands/{key}", headers=login, timeout=10).text
+        requests.get(f"{stack.api_url}/v1/commands/{key}", headers=login, timeout=60).text
         for key in everything.values()
     ]
     operator = [["status"], ["limits"], ["dead-letters", "list"], ["--check"], ["status", "--json"]]

@@ -30,11 +30,12 @@ MOVE = {
     "quantity": 5,
     "stock_timestamp": 1_790_000_000_000,
 }
-COMMAND = (sys.executable, "-m", "producers.webhooks.main")
+COMMAND = (sys.executable, "-m", "producers.webhooks.main", "run")
 
 
-def _environment(redis_url: str, port: int, **more: str) -> dict[str, str]:
+def _environment(folder: Path, redis_url: str, port: int, **more: str) -> dict[str, str]:
     own = {
+        "STOCKRELAY_WEBHOOKS_SPOOL": str(folder / f"spool-{port}.sqlite3"),
         "REDIS_URL": redis_url,
         "STOCKRELAY_WEBHOOKS_PORT": str(port),
         "STOCKRELAY_WEBHOOKS_TOKENS": f"erp:{TOKEN}",
@@ -49,7 +50,7 @@ def _webhooks(folder: Path, redis_url: str) -> Process:
         COMMAND,
         log=folder / "webhooks.log",
         ready=lambda: accepts(port),
-        environment=_environment(redis_url, port),
+        environment=_environment(folder, redis_url, port),
     )
 
 
@@ -114,10 +115,11 @@ def test_check_of_good_settings_names_the_clients_and_no_token() -> None:
     assert (ended.returncode, ended.stdout) == (0, "settings are good: http://127.0.0.1:8080, clients erp\n")
 
 
-def test_a_taken_port_is_an_error_without_a_traceback(webhooks: Process, valkey: SharedValkey) -> None:
+def test_a_taken_port_is_an_error_without_a_traceback(webhooks: Process, valkey: SharedValkey, tmp_path: Path) -> None:
     port = int(webhooks.name.partition(":")[2])
 
-    ended = _run(**_environment(valkey.url, port))
+    spool = str(tmp_path / "other.sqlite3")
+    ended = _run(**_environment(tmp_path, valkey.url, port, STOCKRELAY_WEBHOOKS_SPOOL=spool))
 
     assert ended.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in ended.stderr
@@ -125,18 +127,18 @@ def test_a_taken_port_is_an_error_without_a_traceback(webhooks: Process, valkey:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "256.256.256.256", "a..b"])
-def test_a_host_that_does_not_exist_is_a_wrong_setting(host: str, valkey: SharedValkey) -> None:
-    ended = _run(**_environment(valkey.url, free_port(), STOCKRELAY_WEBHOOKS_HOST=host))
+def test_a_host_that_does_not_exist_is_a_wrong_setting(host: str, valkey: SharedValkey, tmp_path: Path) -> None:
+    ended = _run(**_environment(tmp_path, valkey.url, free_port(), STOCKRELAY_WEBHOOKS_HOST=host))
 
     assert ended.returncode == 2
     assert f"STOCKRELAY_WEBHOOKS_HOST: no such host or address: {host}" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_commands_were_accepted_on_a_redis_that_loses_them(make_valkey: MakeValkey) -> None:
+def test_commands_were_accepted_on_a_redis_that_loses_them(make_valkey: MakeValkey, tmp_path: Path) -> None:
     server = make_valkey({"appendfsync": "everysec"})
 
-    ended = _run(**_environment(server.url, free_port()))
+    ended = _run(**_environment(tmp_path, server.url, free_port()))
 
     assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
     assert "appendfsync is 'everysec', needs 'always'" in ended.stderr
@@ -236,7 +238,7 @@ async def test_what_was_accepted_outlives_a_killed_process_and_a_killed_redis(
     assert replay["duplicate"] is True
 
 
-async def test_it_starts_without_redis_says_so_and_serves_when_redis_is_back(
+async def test_it_starts_without_redis_keeps_what_comes_and_hands_it_over_when_redis_is_back(
     tmp_path: Path, make_valkey: MakeValkey
 ) -> None:
     server = make_valkey()
@@ -245,16 +247,19 @@ async def test_it_starts_without_redis_says_so_and_serves_when_redis_is_back(
         async with _session() as session:
             async with session.post(_url(process), json=MOVE) as answer:
                 away = answer.status
-            async with session.get(_url(process, "/readyz")) as answer:
-                unready = answer.status
+                spooled = await answer.json()
             server.start()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await _until_ready(session, process)
+                state = spooled["state"]
+                while state == "spooled":
+                    async with session.get(_url(process, f"/v1/commands/{spooled['key']}")) as answer:
+                        state = (await answer.json())["state"]
             async with session.post(_url(process), json=MOVE) as answer:
-                back = answer.status
+                again = answer.status
 
-    assert (away, unready, back) == (503, 503, 202)
-    assert "ledger.unreachable" in process.log_tail()
+    assert (away, spooled["state"], state, again) == (202, "spooled", "ready", 200)
+    assert "spool.begun" in process.log_tail()
 
 
 async def _until_ready(session: aiohttp.ClientSession, process: Process) -> None:

@@ -152,7 +152,7 @@ def test_the_server_is_as_durable_as_the_one_that_is_tested() -> None:
 
     assert options == DURABLE
     assert SERVICES["valkey"]["volumes"] == ["valkey:/data"]
-    assert {"valkey", "flower"} == COMPOSE["volumes"].keys()
+    assert {"valkey", "spool", "files", "flower"} == COMPOSE["volumes"].keys()
 
 
 def test_the_image_copies_what_exists_and_what_is_packaged() -> None:

@@ -19,8 +19,8 @@ PACKAGES: Final = ("tasks", "workers", "producers")
 RUNTIME: Final = "requirements/runtime.txt"
 DEV: Final = "requirements/dev.txt"
 
-#: kombu loads PyYAML where it is installed; our messages are JSON only.
-OPTIONAL: Final = {"pyyaml"}
+#: kombu loads PyYAML where it is installed, Celery greenlet; our messages are JSON only, our pool is asyncio.
+OPTIONAL: Final = {"pyyaml", "greenlet"}
 
 
 def _declared(*extras: str) -> list[Requirement]:

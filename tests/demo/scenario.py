@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from producers.scanner.commands import Instruction, QuantityCode, encode
 from tests.sandbox.partsbox import id_for
 
 PARTSBOX, PARTIUM, OPENBOM, PARTBOLT, ROUTING = "partsbox", "partium", "openbom", "partbolt", "routing"
@@ -16,6 +17,9 @@ STATIONS = {"ST-01": "token-of-station-one", "ST-02": "token-of-station-two", "S
 SHELF_PARTS = ("R-10R", "R-100R", "R-1K", "R-10K")
 BIN_PARTS = ("C-10N", "C-100N", "C-1U", "C-10U")
 ORDER_PARTS = ("R-100K", "R-1M", "C-47U", "C-100U")
+MOVE, RECEIVE = encode(Instruction.MOVE), encode(Instruction.RECEIVE)
+#: What the dropped file books: returns from the line.
+RETURNED_PARTS = ("R-10R", "C-10N", "R-1K", "C-1U", "R-100R", "C-100N", "R-10K", "C-10U")
 #: Pieces on each line of the sandbox's orders.
 LINE_PIECES = 100
 #: Every this many, a kanban call is made twice, as a sender does that missed the answer.
@@ -49,6 +53,10 @@ class Day:
     scans: dict[str, list[str]] = field(default_factory=dict)
     #: Bodies, in the order in which each sender posts its own.
     calls: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    #: Events that a kanban system sends as signed webhooks, each with its id.
+    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    #: The rows of the dropped file: part, place, pieces.
+    rows: list[tuple[str, str, int]] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
     #: By vendor and kind. What a command becomes counts, and so does the command itself.
     commands: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -79,7 +87,7 @@ def stock(operation: str, part: str, storage: str, pieces: int) -> Write:
 
 
 def plan_stock(day: Day, start_ms: int) -> None:
-    """Plan the movements: two stations move, one receives, a kanban system adds and removes."""
+    """Plan the movements: two stations move, one receives, a kanban system adds and removes, a file brings returns."""
     for turn in range(3):
         for number, part in enumerate(SHELF_PARTS):
             _move(day, "ST-01", part, "shelf-1", "line-1", 10 + 4 * turn + number)
@@ -92,28 +100,33 @@ def plan_stock(day: Day, start_ms: int) -> None:
             moment = start_ms + 100 * turn + 10 * number
             _kanban(day, "stock.add", bin_part, "shelf-3", 30 + 4 * turn + number, moment)
             _kanban(day, "stock.remove", shelf_part, "shelf-1", 2 + 4 * turn + number, moment + 1)
+    for number, part in enumerate(RETURNED_PARTS * 3):
+        _return(day, part, "shelf-2", 20 + number)
 
 
 def _move(day: Day, station: str, part: str, source: str, target: str, pieces: int) -> None:
-    day.scan(station, "CMD:MOVE", label("storage", source), label("part", part), f"Q{pieces}", label("storage", target))
+    places = label("storage", source), label("storage", target)
+    day.scan(station, MOVE, places[0], label("part", part), encode(QuantityCode(pieces)), places[1])
     legs = stock("stock/move", part, source, -pieces), stock("stock/move", part, target, pieces)
     day.expect(PARTSBOX, "stock.move", *legs)
 
 
 def _receive(day: Day, station: str, order: str, storage: str) -> None:
-    day.scan(station, "CMD:RECEIVE", label("order", order), label("storage", storage))
+    day.scan(station, RECEIVE, label("order", order), label("storage", storage))
     day.expect(PARTSBOX, "order.receive")
     for part in ORDER_PARTS:
         day.expect(PARTSBOX, "order.receive_line", stock("order/receive", part, storage, LINE_PIECES))
 
 
 def _kanban(day: Day, kind: str, part: str, storage: str, pieces: int, moment_ms: int) -> None:
-    cards = len(day.calls.get("kanban", ()))
-    fields = {
-        "part_id": id_for("part", part),
-        "storage_id": id_for("storage", storage),
-        "quantity": pieces,
-        "comments": f"kanban card {cards + 1}",
-    }
-    day.call("kanban", kind, fields, moment_ms, twice=cards % REPEAT_EVERY == 0)
+    """Have the kanban system tell of a card; some events come twice, as from a sender that missed the answer."""
+    card = len({name for name, _ in day.events}) + 1
+    event = {"type": kind, "card": card, "part": part, "place": storage, "pieces": pieces, "at_ms": moment_ms}
+    copies = 2 if card % REPEAT_EVERY == 1 else 1
+    day.events += [(f"card-{card}-{moment_ms}", event)] * copies
     day.expect(PARTSBOX, kind, stock(kind.replace(".", "/"), part, storage, pieces if kind == "stock.add" else -pieces))
+
+
+def _return(day: Day, part: str, storage: str, pieces: int) -> None:
+    day.rows.append((part, storage, pieces))
+    day.expect(PARTSBOX, "stock.add", stock("stock/add", part, storage, pieces))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,20 +13,24 @@ import aiohttp
 from aiohttp import web
 from pydantic import SecretStr
 
-from producers.webhooks.app import create_app
+from producers.webhooks.app import Services, create_app
 from producers.webhooks.auth import Clients
 from producers.webhooks.connection import connection_factory
 from tasks.records import State
+from tasks.redis_client import open_redis
 from tasks.submit import Accepted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
 
     from tasks.commands import Command
     from tasks.records import CommandRecord
 
 TOKEN = "invented-token-of-erp"
 STATION_TOKEN = "invented-token-of-st01"
+OPERATOR_TOKEN = "invented-token-of-desk"
 SHELF, BIN, PART = ("a" * 26, "b" * 26, "p" * 26)
 PROBLEM = "application/problem+json"
 JSON = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
@@ -79,20 +84,42 @@ class AlwaysReady:
 
 
 @dataclass
+class DirectIntake:
+    """Hands commands to the ledger and keeps nothing on a disk."""
+
+    ledger: Any
+    readiness: Any
+    waiting: int = 0
+
+    async def accept(self, command: Command, *, idempotency_key: str | None, client: str) -> Accepted:
+        await self.readiness.require_durable()
+        accepted: Accepted = await self.ledger.submit(command, idempotency_key=idempotency_key, client=client)
+        return accepted
+
+    async def find(self, key: str) -> CommandRecord | None:
+        found: CommandRecord | None = await self.ledger.find(key)
+        return found
+
+    def withdraw(self, _: str) -> bool:
+        return False
+
+
+@dataclass
 class Door:
     """A served application."""
 
     port: int
     session: aiohttp.ClientSession
+    app: web.Application
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    async def post(self, body: Any, **headers: str) -> tuple[int, Any, dict[str, Any]]:
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    async def post(self, body: Any, path: str = "/v1/commands", **headers: str) -> tuple[int, Any, dict[str, Any]]:
+        data = body if isinstance(body, bytes | io.BytesIO) else json.dumps(body).encode()
         given = {**JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        async with self.session.post(f"{self.url}/v1/commands", data=data, headers=given) as answer:
+        async with self.session.post(f"{self.url}{path}", data=data, headers=given) as answer:
             return answer.status, answer.headers, await answer.json(content_type=None)
 
     async def get(self, path: str, **headers: str) -> tuple[int, Any, dict[str, Any]]:
@@ -111,17 +138,36 @@ class Door:
             writer.close()
 
 
+def services(intake: Any, readiness: Any, redis: Redis) -> Services:
+    tokens = (("erp", SecretStr(TOKEN)), ("ST-01", SecretStr(STATION_TOKEN)), ("desk", SecretStr(OPERATOR_TOKEN)))
+    return Services(clients=Clients(tokens, operators=["desk"]), intake=intake, readiness=readiness, redis=redis)
+
+
 @contextlib.asynccontextmanager
-async def serving(ledger: Any, readiness: Any = None, *, max_connections: int = 100) -> AsyncIterator[Door]:
-    clients = Clients((("erp", SecretStr(TOKEN)), ("ST-01", SecretStr(STATION_TOKEN))))
-    runner = web.AppRunner(create_app(clients, ledger, readiness or AlwaysReady()), shutdown_timeout=0.1)
+async def serving(
+    ledger: Any, readiness: Any = None, *, redis: Redis | None = None, max_connections: int = 100
+) -> AsyncIterator[Door]:
+    """Serve a ledger; without `redis` there is nothing to look up and no event."""
+    readiness = readiness or AlwaysReady()
+    async with serving_intake(DirectIntake(ledger, readiness), readiness, redis, max_connections) as door:
+        yield door
+
+
+@contextlib.asynccontextmanager
+async def serving_intake(
+    intake: Any, readiness: Any, redis: Redis | None = None, max_connections: int = 100
+) -> AsyncIterator[Door]:
+    nowhere = open_redis("redis://127.0.0.1:1/0")
+    app = create_app(services(intake, readiness, redis or nowhere))
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     assert runner.server is not None
     connect = connection_factory(runner.server, max_connections=max_connections)
     listener = await asyncio.get_running_loop().create_server(connect, "127.0.0.1", 0)
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-            yield Door(listener.sockets[0].getsockname()[1], session)
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+            yield Door(listener.sockets[0].getsockname()[1], session, app)
     finally:
         listener.close()
         await runner.cleanup()
+        await nowhere.aclose()

@@ -36,7 +36,7 @@ async def desk(redis_client: Redis) -> AsyncIterator[Desk]:
 @pytest.fixture
 async def door(redis_client: Redis) -> AsyncIterator[Door]:
     """The door to the real ledger."""
-    async with serving(Submitter(redis_client), Readiness(redis_client)) as served:
+    async with serving(Submitter(redis_client), Readiness(redis_client), redis=redis_client) as served:
         yield served
 
 

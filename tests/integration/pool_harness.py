@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 #: how long a condition may take to come true before a test gives up on it: generous, the machine may be busy
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 STOCK_CONSUMER = {"POOL_TEST_CONSUMER": "celery.worker.consumer:Consumer"}
 

@@ -224,7 +224,7 @@ async def test_a_body_of_unknown_length_is_cut_at_the_limit(fake_door: Door) -> 
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("GET", "/v1/commands", 405), ("DELETE", "/healthz", 405), ("POST", "/readyz", 405)],
+    [("GET", "/nowhere", 404), ("PUT", "/v1/commands", 405), ("DELETE", "/healthz", 405), ("POST", "/readyz", 405)],
 )
 async def test_unknown_paths_and_methods_are_problems_too(fake_door: Door, method: str, path: str, status: int) -> None:
     async with fake_door.session.request(method, fake_door.url + path) as answer:

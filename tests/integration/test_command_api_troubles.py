@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from producers.webhooks import app as app_module
+from producers.webhooks import submissions as submissions_module
 from producers.webhooks.health import DURABLE_SECONDS, Readiness
 from tasks.redis_client import open_redis
 from tasks.submit import Submitter
@@ -63,7 +63,7 @@ async def test_a_ledger_that_is_away_is_said_at_once_with_when_to_come_back(
 async def test_a_ledger_that_hangs_is_not_waited_for(
     fake_door: Door, fake_ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "LEDGER_SECONDS", 0.05)
+    monkeypatch.setattr(submissions_module, "LEDGER_SECONDS", 0.05)
     fake_ledger.gate = asyncio.Event()
 
     status, headers, _ = await fake_door.post(move())
@@ -74,7 +74,7 @@ async def test_a_ledger_that_hangs_is_not_waited_for(
 async def test_a_frozen_redis_is_answered_with_503_and_the_repetition_counts_once(
     make_valkey: MakeValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app_module, "LEDGER_SECONDS", 0.5)
+    monkeypatch.setattr(submissions_module, "LEDGER_SECONDS", 0.5)
     server = make_valkey()
     redis = open_redis(server.url)
     async with serving(Submitter(redis)) as door:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from workers.vendors.openbom import OpenBom
 
 #: For what comes about soon or never.
-SOON_SECONDS = 10.0
+SOON_SECONDS = 60.0
 
 
 @pytest.fixture

@@ -161,7 +161,7 @@ def test_a_message_with_wrong_arguments_is_a_failed_task(worker: Worker, broker:
 def test_a_malformed_broadcast_is_ignored(worker: Worker, broker: Broker) -> None:
     assert broker.client.publish("/0.celery.pidbox", "5") == 1
     until(lambda: worker.printed("ignored a broadcast"), "it is noticed")
-    assert broker.producer.control.ping([worker.host], timeout=10) == [{worker.host: {"ok": "pong"}}]
+    assert broker.producer.control.ping([worker.host], timeout=60) == [{worker.host: {"ok": "pong"}}]
 
 
 def test_what_was_parked_stays_while_the_server_restarts(worker: Worker, broker: Broker) -> None:

@@ -49,7 +49,7 @@ async def test_a_catalog_part_written_late_does_not_overwrite_a_newer_one(redis_
             newer = await relay.submit(upsert("new", 2))
 
             assert (await relay.until(newer)).state is State.APPLIED
-            await sandbox.changes.until(lambda: len(sandbox.journal.own_effects()) == 3, 10)
+            await sandbox.changes.until(lambda: len(sandbox.journal.own_effects()) == 3, 60)
 
         stored = sandbox.state.parts.get("N-1")
         assert stored is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import requests
 
-from tests.backing import ROOT
-from tests.process import accepts, wait_until
+from tests.backing import ROOT, Backing
+from tests.process import accepts, free_port, wait_until
 from tests.sandbox.partsbox.ids import id_for
 from tests.stack import Stack, answers
 
@@ -30,7 +31,7 @@ def _add(stack: Stack, quantity: int) -> str:
         "quantity": quantity,
         "stock_timestamp": time.time_ns() // 1_000_000,
     }
-    answer = requests.post(f"{stack.api_url}/v1/commands", json=command, headers=_login(stack), timeout=10)
+    answer = requests.post(f"{stack.api_url}/v1/commands", json=command, headers=_login(stack), timeout=60)
     assert answer.status_code == 202, answer.text
     return stack.api_url + answer.headers["Location"]
 
@@ -41,12 +42,12 @@ def _login(stack: Stack) -> dict[str, str]:
 
 def _state(stack: Stack, address: str) -> str:
     """The state, or the status of a refusal: 503 while the server is away."""
-    answer = requests.get(address, headers=_login(stack), timeout=10)
+    answer = requests.get(address, headers=_login(stack), timeout=60)
     return str(answer.json()["state"]) if answer.ok else str(answer.status_code)
 
 
 def _added_quantities(stack: Stack) -> list[int]:
-    effects: list[dict[str, Any]] = requests.get(f"{stack.control_url}/journal", timeout=10).json()["effects"]
+    effects: list[dict[str, Any]] = requests.get(f"{stack.control_url}/journal", timeout=60).json()["effects"]
     return [leg["quantity"] for effect in effects for leg in effect["legs"]]
 
 
@@ -60,10 +61,10 @@ def test_a_command_goes_from_http_to_the_vendor_and_flower_shows_it(tmp_path: Pa
 
         assert _added_quantities(stack) == [7]
         assert not answers(task)
-        wait_until(lambda: requests.get(task, auth=(user, password), timeout=10).ok, "Flower knows the command", 20)
-        assert requests.get(task, auth=(user, password), timeout=10).json()["name"] == "stock.add"
+        wait_until(lambda: requests.get(task, auth=(user, password), timeout=60).ok, "Flower knows the command")
+        assert requests.get(task, auth=(user, password), timeout=60).json()["name"] == "stock.add"
         shutdown = f"{stack.flower_url}/api/worker/shutdown/partsbox-1@host"
-        assert requests.post(shutdown, auth=(user, password), timeout=10).status_code == 403
+        assert requests.post(shutdown, auth=(user, password), timeout=60).status_code == 403
 
 
 @pytest.mark.slow
@@ -75,7 +76,7 @@ def test_the_parts_can_be_killed_and_started_again_between_commands(tmp_path: Pa
         stack.worker.kill()
         second = _add(stack, 2)
         stack.restart_valkey()
-        wait_until(lambda: _state(stack, second) == "ready", "the second waits for a worker", 10)
+        wait_until(lambda: _state(stack, second) == "ready", "the second waits for a worker")
         stack.start_worker()
 
         wait_until(lambda: _state(stack, second) == "applied", "the second is applied", 30)
@@ -113,4 +114,14 @@ def test_the_stack_dies_with_the_run_that_started_it_even_by_sigkill(tmp_path: P
 
         run.kill()
 
-        wait_until(lambda: not any(accepts(port) for port in ports), "everything is gone", 10)
+        wait_until(lambda: not any(accepts(port) for port in ports), "everything is gone")
+
+
+def test_a_sandbox_whose_port_was_taken_meanwhile_starts_at_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        ports = iter([somebody.getsockname()[1], free_port()])
+        monkeypatch.setattr("tests.backing.free_port", lambda: next(ports))
+        with Backing(tmp_path, {"REDIS_URL": "redis://127.0.0.1:1/0"}, ["partbolt"]) as backing:
+            assert requests.get(f"{backing.control_urls['partbolt']}/journal", timeout=30).status_code == 200

@@ -96,4 +96,4 @@ def test_a_server_dies_with_the_run_that_started_it_even_by_sigkill(tmp_path: Pa
 
         run.send_signal(signal.SIGKILL)
 
-        wait_until(lambda: not pings(port), "the orphaned server goes away", 10)
+        wait_until(lambda: not pings(port), "the orphaned server goes away")

@@ -73,7 +73,7 @@ def leases_of(ledger: FakeLedger, lease_seconds: float, clock: Clock | None = No
 async def run_until_answered(loop: Any, ledger: FakeLedger) -> None:
     task = asyncio.create_task(loop)
     try:
-        await asyncio.wait_for(ledger.answered.wait(), 10)
+        await asyncio.wait_for(ledger.answered.wait(), 60)
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -151,7 +151,7 @@ async def test_a_loop_that_missed_its_cancel_is_cancelled_again() -> None:
     loop = asyncio.create_task(hard_of_hearing())
     await asyncio.sleep(0)
 
-    await asyncio.wait_for(end_loops([loop]), 10)
+    await asyncio.wait_for(end_loops([loop]), 60)
 
     assert loop.done()
     assert cancels == 2

@@ -102,6 +102,8 @@ def test_a_station_delivers_over_tls_or_to_its_own_machine(url: str) -> None:
         ({"TOKEN": "short"}, "STOCKRELAY_STATION_TOKEN: shorter than 16"),
         ({"CODE_PATTERN": "("}, "STOCKRELAY_STATION_CODE_PATTERN: is not a regular expression"),
         ({"CODE_PATTERN": "x"}, "STOCKRELAY_STATION_CODE_PATTERN: needs exactly one named group"),
+        ({"INPUT": "stdin,tcp:127.0.0.1:7001, stdin"}, 'STOCKRELAY_STATION_INPUT: source "stdin" is given twice'),
+        ({"INPUT": " , "}, "STOCKRELAY_STATION_INPUT: no source of scans"),
         ({"COLOUR": "red"}, "STOCKRELAY_STATION_COLOUR: unknown"),
     ],
 )

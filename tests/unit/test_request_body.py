@@ -43,6 +43,8 @@ def test_a_plain_object_is_parsed() -> None:
         (b'{"a": NaN}', "NaN is not JSON"),
         (b'{"a": -Infinity}', "-Infinity is not JSON"),
         (b'{"a": 1e400}', "more digits than can be kept"),
+        (b'{"a": 1e1000000000000000000}', "more digits than can be kept"),
+        (b'{"a": 0e9999999999999999999}', "more digits than can be kept"),
         (b'{"a": 1234567890.12345678}', "more digits than can be kept"),
         (b'{"a": ' + b"9" * 5_000 + b"}", "not usable JSON"),
         (_nested(MAX_DEPTH + 1), "nests deeper"),

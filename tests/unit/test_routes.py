@@ -45,6 +45,15 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     assert routes.imports.partbolt.attributes == {"maker": {"en": "manufacturer.name"}}
 
 
+def test_the_producers_tables_may_stand_in_the_same_file(tmp_path: Path) -> None:
+    path = tmp_path / "all.toml"
+    path.write_text(GOOD + '[sources.shop]\nscheme = "shopify"\n[feeds.goods-in]\nformat = "csv"\n')
+    alone = tmp_path / "routes.toml"
+    alone.write_text(GOOD)
+
+    assert read_routes(path) == read_routes(alone)
+
+
 def test_without_a_file_nothing_is_routed() -> None:
     assert read_routes(None) == Routes()
 

@@ -1,218 +1,188 @@
-"""The flows MOVE and RECEIVE as a state machine."""
+"""The flows as they are told to the browser station too, and what no sequence of scans may ever do."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from producers.scanner.codes import Code, Instruction, QuantityCode, Unreadable, VendorIdCode
-from producers.scanner.flows import Draft, Entry, Flows, Reply, Tone
+from producers.outbox import Outbox
+from producers.scanner.commands import MODES, Instruction
+from producers.scanner.flows import Entry, Pick, Picks, Tone, prompt, take, wanted
+from producers.scanner.modes import PATHS, Slot, flow_table
+from producers.scanner.station import SCHEMA
+from producers.scanner.words import LINE_CHARACTERS, WORDS, line, shortened
+from tasks.directory import ThingType
+from tasks.registry import command_type
+from tests.unit.station_desk import FLOWS, Desk, raw_of
 
-SHELF, BIN, PART, OTHER = ("a" * 26, "b" * 26, "p" * 26, "q" * 26)
-MOVE, RECEIVE, CANCEL = Instruction.MOVE, Instruction.RECEIVE, Instruction.CANCEL
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
+    from producers.scanner.station import Feedback
 
-@dataclass
-class Run:
-    """A station's state and what its scans led to."""
-
-    flows: Flows = field(default_factory=Flows)
-    entry: Entry = field(default_factory=Entry)
-    drafts: list[Draft] = field(default_factory=list)
-
-    def scan(self, *scans: Code | str | int) -> Reply:
-        for scan in scans:
-            self.last = self.flows.take(self.entry, _code(scan))
-            self.entry = self.last.entry
-            if self.last.draft is not None:
-                self.drafts.append(self.last.draft)
-        return self.last
-
-    @property
-    def prompt(self) -> str:
-        return self.flows.prompt(self.entry)
+NAMES = {thing["id"]: name for name, thing in FLOWS["things"].items()}
 
 
-def _code(scan: Code | str | int) -> Code:
-    if isinstance(scan, int):
-        return QuantityCode(scan)
-    if isinstance(scan, str) and not isinstance(scan, Instruction):
-        return VendorIdCode(scan)
-    return scan
+@pytest.fixture
+def outbox(tmp_path: Path) -> Iterator[Outbox]:
+    with Outbox(tmp_path / "outbox.sqlite3", "ST-01", schema=SCHEMA) as outbox:
+        yield outbox
 
 
-def _move(quantity: int) -> Draft:
-    return Draft(
-        "stock.move",
-        {"part_id": PART, "from_storage_id": SHELF, "to_storage_id": BIN, "quantity": quantity},
-    )
+def _step(desk: Desk, token: str) -> dict[str, Any]:
+    """Play one token and describe what came of it as the fixture does."""
+    before = len(desk.stored())
+    step: dict[str, Any] = {"scan": token}
+    feedback: Feedback | None
+    if token[0] == "+":
+        feedback = desk.wait(float(token[1:]))
+    elif token[0] == "^":
+        desk.ms += 500
+        feedback = desk.station.scan(raw_of(token[1:]), "desk", desk.ms)
+    else:
+        (feedback,) = desk.scan(token)
+    if feedback is not None:
+        step |= {"tone": feedback.tone.value, "mode": feedback.mode}
+        step |= {"message": feedback.message, "prompt": feedback.prompt}
+        step |= {"operator": feedback.operator} if feedback.operator else {}
+    for body in desk.stored()[before:]:
+        own = ("stock_timestamp", "source")
+        step["stored"] = {
+            name: NAMES.get(value, value) if isinstance(value, str) else value
+            for name, value in body.items()
+            if name not in own
+        }
+    return step
 
 
-def test_a_move_is_source_part_quantity_destination_and_the_mode_stays() -> None:
-    run = Run()
+@pytest.mark.parametrize("scenario", FLOWS["scenarios"], ids=lambda scenario: scenario["name"])
+def test_the_station_says_and_stores_what_the_scenario_says(outbox: Outbox, scenario: dict[str, Any]) -> None:
+    desk = Desk(outbox)
 
-    reply = run.scan(MOVE, SHELF, PART, 5, BIN)
-
-    assert reply.tone is Tone.STORED
-    assert run.drafts == [_move(5)]
-    assert run.entry == Entry(MOVE)
+    assert [_step(desk, step["scan"]) for step in scenario["steps"]] == scenario["steps"]
 
 
-def test_a_receipt_is_order_and_location() -> None:
-    run = Run()
+def test_the_table_for_the_browser_is_json_and_names_every_mode_slot_and_word() -> None:
+    table = flow_table()
 
-    run.scan(RECEIVE, OTHER, BIN)
-
-    assert run.drafts == [Draft("order.receive", {"order_id": OTHER, "storage_id": BIN})]
-    assert run.entry == Entry(RECEIVE)
-
-
-def test_each_step_of_a_move_says_what_to_scan_next() -> None:
-    run = Run()
-    prompts = [run.prompt]
-
-    for scan in (MOVE, SHELF, PART, 5):
-        run.scan(scan)
-        prompts.append(run.prompt)
-
-    assert prompts == [
-        "scan CMD:MOVE or CMD:RECEIVE",
-        "scan the source location",
-        "scan the part",
-        "scan or type the quantity",
-        "scan the destination location",
-    ]
+    assert json.loads(json.dumps(table)) == table
+    assert tuple(table["modes"]) == tuple(mode.value for mode in MODES)
+    assert set(table["codes"]["texts"]) == set(Instruction)
+    for mode in table["modes"].values():
+        for path in mode["paths"]:
+            assert path["done"] in table["lines"]
+            assert set(path["slots"]) <= set(table["slot_words"])
+            assert set(path["fields"]) <= set(path["slots"])
 
 
-def test_nothing_is_taken_before_a_mode_is_chosen() -> None:
-    run = Run()
-
-    assert run.scan(SHELF).tone is Tone.ERROR
-    assert run.scan(5).tone is Tone.ERROR
-    assert run.entry == Entry()
-
-
-def test_a_move_without_quantity_is_asked_for_it_and_goes_on() -> None:
-    run = Run()
-
-    refused = run.scan(MOVE, SHELF, PART, BIN)
-    run.scan(7, BIN)
-
-    assert refused.tone is Tone.ERROR
-    assert "quantity missing" in refused.message
-    assert run.drafts == [_move(7)]
+def test_every_path_fills_what_its_command_requires_and_nothing_it_does_not_have() -> None:
+    for paths in PATHS.values():
+        for path in paths:
+            fields = command_type(path.kind).model_fields
+            required = {name for name, field in fields.items() if field.is_required()} - {"stock_timestamp"}
+            assert required <= set(path.fields.values()) <= set(fields)
 
 
-def test_a_default_quantity_makes_three_scans_a_move_and_a_scanned_quantity_wins() -> None:
-    run = Run(Flows(default_quantity=1))
+@pytest.mark.parametrize(("word", "text"), WORDS.items())
+def test_every_first_line_fits_the_display_whatever_the_names(word: str, text: str) -> None:
+    names = [part.partition("}")[0] for part in text.split("{")[1:]]
+    short = dict.fromkeys(names, "7")
+    long = {name: "1234567" if name in ("quantity", "before", "done", "number") else "x" * 200 for name in names}
 
-    run.scan(MOVE, SHELF, PART)
-    assert run.prompt == "scan the destination location (or a quantity, else 1)"
-    run.scan(BIN, SHELF, PART, 9, BIN)
-
-    assert run.drafts == [_move(1), _move(9)]
-
-
-def test_a_second_quantity_replaces_the_first_before_the_destination() -> None:
-    run = Run()
-
-    reply = run.scan(MOVE, SHELF, PART, 5, 50)
-    run.scan(BIN)
-
-    assert reply.message == "quantity 50 instead of 5"
-    assert run.drafts == [_move(50)]
+    assert line(word, **short) == text.format_map(short)
+    assert len(line(word, **long)) <= LINE_CHARACTERS
 
 
-@pytest.mark.parametrize("before", [(MOVE,), (MOVE, SHELF), (RECEIVE,), (RECEIVE, OTHER)])
-def test_a_quantity_where_none_is_wanted_is_refused_and_changes_nothing(before: tuple[Code | str, ...]) -> None:
-    run = Run()
-    run.scan(*before)
-    entry = run.entry
+def test_a_quantity_is_never_cut_from_a_line() -> None:
+    text = line("received", quantity="10000000", part="P" * 60, place="S" * 60)
 
-    assert run.scan(5).tone is Tone.ERROR
-    assert run.entry == entry
+    assert "10000000 x " in text
 
 
-@pytest.mark.parametrize(
-    ("before", "again", "message"),
-    [
-        ((MOVE, SHELF), SHELF, "is the source location already"),
-        ((MOVE, SHELF, PART, 5), SHELF, "is the source location already"),
-        ((MOVE, SHELF, PART, 5), PART, "is the part already"),
-        ((MOVE, SHELF, PART), PART, "is the part already"),
-        ((RECEIVE, OTHER), OTHER, "is the order already"),
-    ],
-)
-def test_the_same_id_in_two_places_is_refused_at_the_scan(
-    before: tuple[Code | str | int, ...], again: str, message: str
-) -> None:
-    run = Run()
-    run.scan(*before)
-    entry = run.entry
-
-    reply = run.scan(again)
-
-    assert reply.tone is Tone.ERROR
-    assert message in reply.message
-    assert run.entry == entry
+def test_a_long_name_keeps_both_of_its_ends() -> None:
+    assert shortened("LM358BIDDFR-TAPE", 9) == "LM35…TAPE"
 
 
-def test_cancel_drops_the_entry_and_keeps_the_mode() -> None:
-    run = Run()
+def test_an_unknown_id_is_asked_about_only_as_what_is_wanted() -> None:
+    entry = Entry(Instruction.MOVE)
+    reply = take(entry, Picks((Pick("x" * 26, None),), ("not in the directory",)))
 
-    run.scan(MOVE, PART, SHELF)
-    reply = run.scan(CANCEL)
-
-    assert reply.message == "entry cancelled, nothing stored"
-    assert run.entry == Entry(MOVE)
-    assert run.scan(CANCEL).message == "nothing to cancel"
-    assert run.scan(SHELF, PART, 5, BIN).draft == _move(5)
+    assert reply.tone is Tone.ASK
+    assert reply.entry.question is not None
+    assert [choice.type for choice in reply.entry.question.choices if isinstance(choice, Pick)] == [ThingType.STORAGE]
+    assert reply.detail == "not in the directory"
 
 
-def test_changing_the_mode_drops_the_entry_and_says_so() -> None:
-    run = Run()
-
-    assert "dropped" not in run.scan(MOVE).message
-    assert "the unfinished entry is dropped" in run.scan(SHELF, RECEIVE).message
-    assert run.entry == Entry(RECEIVE)
-
-
-def test_an_unreadable_scan_changes_nothing() -> None:
-    run = Run()
-    run.scan(MOVE, SHELF)
-    entry = run.entry
-
-    reply = run.scan(Unreadable("junk"))
-
-    assert (reply.tone, reply.message, reply.entry) == (Tone.ERROR, "junk", entry)
-
-
-_CODES = st.one_of(
-    st.sampled_from(list(Instruction)),
-    st.sampled_from([SHELF, BIN, PART, OTHER]).map(VendorIdCode),
-    st.integers(1, 10).map(QuantityCode),
-    st.just(Unreadable("junk")),
+_TOKENS = st.one_of(
+    st.sampled_from([f"!{each}" for each in Instruction]),
+    st.sampled_from([f"@{name}" for name in FLOWS["things"]]),
+    st.sampled_from([f"#{name}" for name in FLOWS["labels"]]),
+    st.sampled_from(["=1", "=2", "=500", "~25", "~Q7", "~]C0Q7", "*Ada", "*Grace", "~junk", "~" + "s" * 26]),
+    st.sampled_from(["+1", "+31", "+121", "+2000"]),
 )
 
 
-@given(st.lists(_CODES, max_size=60), st.none() | st.integers(1, 5))
-def test_no_sequence_of_scans_raises_or_completes_an_entry_with_a_gap(
-    codes: list[Code], default_quantity: int | None
+def _said_by(token: str, desk: Desk) -> set[object]:
+    """Give every id and number that a scan alone can bring into an entry."""
+    if token[0] == "@":
+        return {FLOWS["things"][token[1:]]["id"]}
+    if token[0] == "#":
+        parts = {"bag": 3, "second bag": 7, "unique reel": 2, "ambiguous bag": 10}
+        ids = {thing.id for things in desk.warehouse.codes.values() for thing in things}
+        return {*ids, parts.get(token[1:], 0)}
+    numbers = {"=1": 1, "=2": 2, "=500": 500, "~25": 25, "~Q7": 7, "~]C0Q7": 7}
+    return {numbers.get(token, token[1:])}
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(tokens=st.lists(_TOKENS, max_size=40), is_away=st.booleans())
+def test_no_sequence_of_scans_raises_changes_the_mode_by_itself_or_stores_what_was_not_scanned(
+    outbox: Outbox, tokens: list[str], *, is_away: bool
 ) -> None:
-    run = Run(Flows(default_quantity))
+    desk = Desk(outbox)
+    desk.ms += outbox.count_undelivered() * 10_000_000  # every example has its own time
+    desk.warehouse.is_away = is_away
+    mode, said = "no mode", set[object]()
 
-    for code in codes:
-        before = run.entry
-        reply = run.scan(code)
+    for token in tokens:
+        before = [row.key for row in outbox.rows(limit=10_000)]
+        feedback = desk.wait(float(token[1:])) if token[0] == "+" else desk.scan(token)[0]
+        rows = {row.key: row for row in outbox.rows(limit=10_000)}
+        new = [rows[key] for key in rows if key not in before]
+        said |= _said_by(token, desk)
 
-        assert run.prompt
-        assert (reply.draft is not None) == (reply.tone is Tone.STORED)
-        if reply.tone is Tone.ERROR:
-            assert run.entry == before
-    for draft in run.drafts:
-        ids = [value for name, value in draft.fields.items() if name.endswith("_id")]
-        assert len(ids) == len(set(ids)) == (3 if draft.kind == "stock.move" else 2)
-        assert draft.kind == "order.receive" or draft.fields["quantity"] >= 1
+        if token[1:] in MODES and token[0] == "!":
+            mode, said = token[1:], set()
+        if feedback is not None:
+            assert feedback.mode == mode
+            assert feedback.prompt
+            assert feedback.message.isprintable()
+            assert len(feedback.message) <= LINE_CHARACTERS
+            assert (feedback.tone is Tone.STORED) == bool(new)
+            assert [row.key for row in new] == ([feedback.key] if feedback.key else [])
+        for row in new:
+            body = json.loads(row.body)
+            fields = [body[name] for name in command_type(body["kind"]).model_fields if name in body]
+            own = {body["stock_timestamp"], body["source"], body.get("comments")}
+            assert set(fields) - own <= said
+        entry = desk.station._state.entry
+        if new or not entry.is_open:
+            # the next entry begins with what a batch keeps
+            said = {pick.id for _, pick in entry.things}
+
+
+@given(st.lists(st.sampled_from([*Slot]), max_size=6), st.sampled_from(MODES))
+def test_the_prompt_never_runs_dry(slots: list[Slot], mode: Instruction) -> None:
+    entry = Entry(mode)
+    types = {Slot.FROM: ThingType.STORAGE, Slot.TO: ThingType.STORAGE, Slot.ORDER: ThingType.ORDER}
+    for number, slot in enumerate(slots):
+        pick = Pick(f"{number:026d}", types.get(slot, ThingType.PART), f"thing {number}")
+        entry = take(entry, Picks((pick,))).entry
+
+        assert wanted(entry)
+        assert prompt(entry).startswith("scan the ")
