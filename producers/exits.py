@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+EXIT_OK: Final = 0
 EXIT_FAILURE: Final = 1
 EXIT_USAGE: Final = 2
 #: EX_TEMPFAIL of sysexits.h: the same may be tried again.

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from producers.exits import EXIT_USAGE
 from producers.files.feeds import FeedsError
 from producers.files.folders import FolderError
 from producers.files.leases import ignore_lease_breaks
 from producers.files.running import Opened, serve
-from producers.files.tools import EXIT_USAGE, TOOLS
+from producers.files.tools import TOOLS
 from producers.outbox import OutboxError
 from producers.settings import FILES_PREFIX
 from tasks.settings import SettingsError

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from producers.delivery import Delivery
+from producers.exits import EXIT_FAILURE, EXIT_OK, EXIT_TRY_LATER
 from producers.files.arrivals import SECOND_LOOK_SECONDS
 from producers.files.feeds import Feed, read_feeds
 from producers.files.folders import FolderError, Folders
@@ -56,9 +57,6 @@ ONCE_SECONDS: Final = 5.0
 GATHER_SECONDS: Final = 0.05
 #: Between two looks for notes that are old enough to go.
 _FORGET_SECONDS: Final = 86_400.0
-EXIT_OK: Final = 0
-EXIT_FAILURE: Final = 1
-EXIT_TRY_LATER: Final = 75
 
 logger = logging.getLogger(__name__)
 

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from producers.exits import UsageError
 from producers.files.description import describe
 from producers.files.feeds import FeedsError, read_feeds
 from producers.files.ledger import FileLedger, FileState
@@ -30,15 +31,6 @@ if TYPE_CHECKING:
     from producers.files.description import Description
     from producers.files.feeds import Feed
     from producers.files.ledger import DroppedFile
-
-#: Wrong usage or configuration (design section 7).
-EXIT_USAGE: Final = 2
-
-
-class UsageError(click.ClickException):
-    """What was asked or configured cannot be used."""
-
-    exit_code = EXIT_USAGE
 
 
 @click.command()

@@ -159,10 +159,6 @@ def sheet_codes(prefix: str = PREFIX) -> tuple[SheetCode, ...]:
     return (*modes, *others, *counts)
 
 
-#: The sheet with the usual prefix.
-CODES: Final = sheet_codes()
-
-
 def _quantity(letters: str) -> QuantityCode | Unreadable:
     digits = "".join(str(DIGITS.find(letter)) for letter in letters)
     # A foreign letter is -1 here.

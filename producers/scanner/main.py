@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from producers.exits import EXIT_FAILURE, EXIT_OK, EXIT_TRY_LATER, EXIT_USAGE
 from producers.outbox import Outbox, OutboxError
 from producers.scanner.codes import CodeReader
 from producers.scanner.inputs import InputError
@@ -31,11 +32,6 @@ if TYPE_CHECKING:
 
     from producers.scanner.screen import Screen
 
-#: Exit codes of design section 7; 75 is EX_TEMPFAIL of sysexits.h.
-EXIT_OK: Final = 0
-EXIT_FAILURE: Final = 1
-EXIT_USAGE: Final = 2
-EXIT_TRY_LATER: Final = 75
 #: Options of the command line and the variables they win over.
 _VARIABLES: Final = {
     "station": "ID",

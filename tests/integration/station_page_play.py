@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from producers.scanner.codes import CodeReader, VendorIdCode
-from producers.scanner.commands import CODES, Badge, Instruction, QuantityCode, Unreadable, encode
+from producers.scanner.commands import Badge, Instruction, QuantityCode, Unreadable, encode, sheet_codes
 from tests.unit.station_desk import FLOWS, START_MS, raw_of
 
 NAMES = {thing["id"]: name for name, thing in FLOWS["things"].items()}
@@ -92,7 +92,7 @@ def is_read_alike(raw: str, found: dict[str, Any]) -> bool:
 
 #: Read without asking the server, whatever they turn out to be.
 OWN_CODES = [
-    *(each.text for each in CODES),
+    *(each.text for each in sheet_codes()),
     *(encode(Badge(name)) for name in ("Ada", "Žofie Ångström", "李", "x" * 32)),
     *("0", "007", "25", "10000000", "10000001", "]E00123", "]Q125", "STOCK", "STOCKX", "STOCKSUREB"),
     *(SHELF, SHELF.upper(), f"https://partsbox.com/I{SHELF}", f"HTTPS://WWW.PARTSBOX.COM/I{SHELF}/", "x" * 5000),

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
 
-from producers.scanner.commands import CODES
+from producers.scanner.commands import sheet_codes
 from producers.webhooks.health import Readiness
 from tasks.records import State
 from tasks.redis_client import open_redis
@@ -91,7 +91,7 @@ async def test_every_scenario_says_and_stores_in_the_browser_what_it_does_at_the
 
 
 async def test_what_the_page_reads_without_asking_it_reads_as_the_terminal_does(browser: Browser, door: Door) -> None:
-    codes = [each.text for each in CODES]
+    codes = [each.text for each in sheet_codes()]
     damaged = [code[:at] + code[at + 1 :] for code in codes[:8] for at in range(len(code))]
     swapped = [code[:-1] + "X" for code in codes]
     labels = [each["raw"] for each in LABELS] + [SHELF[:-1], "1" * 26, "i" * 26, "", "]", "\ufeff", "123456789"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from producers.outbox import OutboxError, OutboxState, OutboxView
+from producers.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +94,7 @@ def retry(view: OutboxView, key: str) -> None:
         is_retried = view.retry(key)
     if not is_retried:
         raise click.ClickException(f"{key} is {stored.state}: only a refused or a waiting entry can be tried again")
-    click.echo(f"{key} is tried again: {_plain(stored.summary)}")
+    click.echo(f"{key} is tried again: {plain(stored.summary)}")
 
 
 @outbox.command()
@@ -134,8 +135,8 @@ def _json(text: str) -> Any:
 def _line(stored: Stored) -> str:
     moment = dt.datetime.fromtimestamp(stored.stock_timestamp / 1000, dt.UTC)
     why = stored.result or stored.last_error
-    return f"{moment:%Y-%m-%d %H:%M:%S}Z {stored.state:<10} {stored.key} {_plain(stored.summary)}" + (
-        f" ({_plain(why)})" if why else ""
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z {stored.state:<10} {stored.key} {plain(stored.summary)}" + (
+        f" ({plain(why)})" if why else ""
     )
 
 
@@ -157,11 +158,6 @@ def _moment_ms(text: str | None) -> int:
             f'--since: "{text}" is no moment; give one such as 2026-11-21 or 2026-11-21T14:30'
         ) from error
     return int((moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp() * 1000)
-
-
-def _plain(text: str) -> str:
-    """Replace what could steer a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import click
 
+from producers.plain_text import plain
 from producers.scanner.inputs.splitter import ScanSplitter
 from producers.scanner.labels import DEFAULT_PATTERN, Label, Refusal, compile_pattern, read_label
 from producers.scanner.labels.suppliers import supplier_of
@@ -102,11 +103,7 @@ def _explained(scan: bytes, found: Label | Refusal) -> Iterator[str]:
 def _table(name: str, values: Mapping[str, object]) -> Iterator[str]:
     width = max(map(len, values), default=0)
     for key, value in values.items():
-        yield f"{name}    {key:<{width}}  {_plain(str(value))}".rstrip()
-
-
-def _plain(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
+        yield f"{name}    {key:<{width}}  {plain(str(value))}".rstrip()
 
 
 def _scans(file: BinaryIO | None) -> Iterator[bytes]:
