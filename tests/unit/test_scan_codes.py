@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from producers.scanner.codes import Code, CodeReader, LabelCode, VendorIdCode
 from producers.scanner.commands import (
-    CODES,
     LETTERS,
     MAX_NAME_CHARACTERS,
     MODES,
@@ -27,6 +26,7 @@ from producers.scanner.commands import (
 from producers.scanner.labels import DEFAULT_PATTERN, MAX_LABEL_CHARACTERS
 from tasks.commands import MAX_QUANTITY
 
+CODES = sheet_codes()
 ID = "0123456789abcdefghjkmnpqrs"
 MOUSER = "[)>\x1e06\x1dKP0-1337\x1d14K011\x1d1PMC34063ADR\x1dQ3\x1d11K073121337\x1d4LMX\x1d1VTI\x1e\x04"
 READER = CodeReader()

@@ -54,7 +54,7 @@ def test_the_entries_are_listed_with_their_states_and_reasons_while_the_station_
     lines = result.output.splitlines()
     assert result.exit_code == 0
     assert lines[0] == "2026-11-20 12:00:00Z sent       sent MOVED 1 x A"
-    assert lines[1] == f'2026-11-21 12:00:00Z refused    refused MOVED 5 x B, "big" ?[2J ({REASON})'
+    assert lines[1] == f'2026-11-21 12:00:00Z refused    refused MOVED 5 x B, "big" \\x1b[2J ({REASON})'
     assert lines[2].endswith("waiting MOVED 7 x C")
     assert lines[3] == "1 refused, 1 sent, 1 stored"
 
