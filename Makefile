@@ -1,7 +1,7 @@
 # Everything a developer types. `make` alone lists the targets; ARGS="…" is handed to the program behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check lint bench lock clean
+.PHONY: help install demo run test check lint names bench lock clean
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
@@ -26,13 +26,19 @@ run: $(INSTALLED) ## Start the Procfile and stay up; sandbox vendors unless vend
 test: $(INSTALLED) ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist worksteal $(ARGS)
 
-check: lint test ## Formatting, lint, types, import contracts and tests
+check: lint names test ## Formatting, lint, types, import contracts and tests
 
 lint: $(INSTALLED) ## check without the tests
 	@$(BIN)/ruff format --check
 	@$(BIN)/ruff check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# A name that holds the time or follows a hash's order differs between pytest's processes, which then run nothing.
+names: $(INSTALLED) ## Check that the tests have the same names each time they are collected
+	@mkdir -p var && for seed in 1 2; do \
+		PYTHONHASHSEED=$$seed $(BIN)/python -m pytest --collect-only -q 2>&1 | grep :: >var/names-$$seed; \
+	done; diff var/names-1 var/names-2
 
 bench: $(INSTALLED) ## Measure against a plain Celery worker, side by side
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -11,6 +11,8 @@ from producers.webhooks import sessions
 from tests.integration.command_api_harness import PROBLEM, STATION_TOKEN, TOKEN, move
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.integration.command_api_harness import Door, FakeLedger
 
 TOKENS = (("ST-01", STATION_TOKEN.encode()), ("erp", TOKEN.encode()))
@@ -142,25 +144,29 @@ async def test_a_bearer_token_is_asked_for_no_origin(fake_door: Door) -> None:
     assert status == 202
 
 
-def _changed(session: str) -> list[str]:
-    client, end, signature = session.split(":")
-    return [
-        "",
-        "ST-01",
-        f"erp:{end}:{signature}",
-        f"{client}:{int(end) + 1}:{signature}",
-        f"{client}:{end}:{signature[:-1]}{'0' if signature[-1] != '0' else '1'}",
-        f"{client}:{end}:",
-        f"{client}:{'9' * 400}:{signature}",
-        f"{client}:-1:{signature}",
-        f"nobody:{end}:{signature}",
-        sessions.issue("ST-01", b"a token that was replaced"),
-        sessions.issue(*TOKENS[0], now=-sessions.SESSION_SECONDS),
-    ]
+def _another_last(text: str) -> str:
+    return f"{text[:-1]}{'0' if text[-1] != '0' else '1'}"
 
 
-@pytest.mark.parametrize("session", _changed(sessions.issue(*TOKENS[0])))
-async def test_a_changed_ended_or_revoked_session_is_none(fake_door: Door, session: str) -> None:
+#: What is wrong with it -> the session, made of the three parts of a good one. Named, since a session holds the time.
+_CHANGED: Final[dict[str, Callable[[str, str, str], str]]] = {
+    "nothing": lambda _client, _end, _signature: "",
+    "client alone": lambda client, _end, _signature: client,
+    "another client": lambda _client, end, signature: f"erp:{end}:{signature}",
+    "a later end": lambda client, end, signature: f"{client}:{int(end) + 1}:{signature}",
+    "another signature": lambda client, end, signature: f"{client}:{end}:{_another_last(signature)}",
+    "no signature": lambda client, end, _signature: f"{client}:{end}:",
+    "a huge end": lambda client, _end, signature: f"{client}:{'9' * 400}:{signature}",
+    "an end below zero": lambda client, _end, signature: f"{client}:-1:{signature}",
+    "an unknown client": lambda _client, end, signature: f"nobody:{end}:{signature}",
+    "a replaced token": lambda client, _end, _signature: sessions.issue(client, b"a token that was replaced"),
+    "ended": lambda *_parts: sessions.issue(*TOKENS[0], now=-sessions.SESSION_SECONDS),
+}
+
+
+@pytest.mark.parametrize("wrong", _CHANGED)
+async def test_a_changed_ended_or_revoked_session_is_none(fake_door: Door, wrong: str) -> None:
+    session = _CHANGED[wrong](*sessions.issue(*TOKENS[0]).split(":"))
     status, _, problem = await _ask(fake_door, "/v1/commands", move(), **_cookie(session or "x"), **OWN)
     _, headers, who = await _ask(fake_door, "/station/session", **_cookie(session or "x"), **OWN)
 
