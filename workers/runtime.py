@@ -7,9 +7,10 @@ import logging
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tasks import telemetry
+from tasks.endings import end_loops
 from tasks.ledger import Ledger
 from tasks.redis_client import open_redis
 from tasks.routes import ROUTING
@@ -27,7 +28,7 @@ from workers.vendor_settings import PartsBoxSettings, VendorSettings
 from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Collection, Coroutine
 
     import aiohttp
     from redis.asyncio import Redis
@@ -36,26 +37,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A loop that did not end within this time has missed its cancel.
-LOST_CANCEL_SECONDS: Final = 0.1
-
-
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What the worker's tasks need: an executor for each vendor that this process serves."""
 
     executors: dict[str, Executor]
-
-
-async def end_loops(loops: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: one cancel is lost when it meets the end of a write to Redis.
-
-    redis-py writes under `asyncio.wait_for`, which in Python 3.11 then returns the result instead of being cancelled.
-    """
-    while running := [loop for loop in loops if not loop.done()]:
-        for loop in running:
-            loop.cancel()
-        await asyncio.wait(running, timeout=LOST_CANCEL_SECONDS)
 
 
 @asynccontextmanager

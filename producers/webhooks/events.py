@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import RedisError, ResponseError
 
+from tasks.endings import end_loops
 from tasks.ledger import prefix_of
 from tasks.registry import vendors
 from tasks.telemetry import LEDGER_UNREACHABLE
@@ -33,8 +34,6 @@ _CHUNK: Final = 500
 MAX_WAITING: Final = 1_000
 #: Between two tries while Redis is away.
 RETRY_SECONDS: Final = 1.0
-#: A cancel that had no effect is repeated after this.
-_LOST_CANCEL_SECONDS: Final = 0.2
 #: The opening of a stream waits no longer for Redis.
 _BEGIN_SECONDS: Final = 2.0
 _FIELDS: Final = ("key", "kind", "state", "reason", "client")
@@ -172,10 +171,7 @@ class EventFeed:
             yield
         finally:
             self.close()
-            # redis-py writes under `asyncio.wait_for`, which in Python 3.11 may lose a cancel
-            while not reader.done():
-                reader.cancel()
-                await asyncio.wait([reader], timeout=_LOST_CANCEL_SECONDS)
+            await end_loops([reader])
 
     def close(self) -> None:
         """Drop all listeners, and every later one."""
