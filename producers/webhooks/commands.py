@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from producers.relays import LEDGER_SECONDS
 from producers.tokens import Role
+from producers.webhooks import sessions
 from producers.webhooks.auth import CALLER
 from producers.webhooks.body import read_object
 from producers.webhooks.examples import ACCEPTED, APPLIED, COMMANDS
@@ -267,7 +268,8 @@ _SUBMIT: Final = Operation(
 _SHOW: Final = Operation(
     summary="Ask about a command",
     tag="commands",
-    roles=(Role.READ,),
+    roles=(Role.READ, Role.OPERATE),
+    sessions=(sessions.STATION, sessions.DESK),
     parameters=(_KEY,),
     answers={200: Answer(description="What became of it.", schema=ShownCommand, example=APPLIED)},
     problems={
@@ -280,7 +282,8 @@ _SHOW: Final = Operation(
 _SHOW_SEVERAL: Final = Operation(
     summary="Ask about several commands",
     tag="commands",
-    roles=(Role.READ,),
+    roles=(Role.READ, Role.OPERATE),
+    sessions=(sessions.STATION, sessions.DESK),
     parameters=(
         Parameter(
             name="keys",
