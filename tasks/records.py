@@ -48,6 +48,10 @@ class Verdict(StrEnum):
     DAMAGED = "damaged"
 
 
+#: More is no moment, and Python reads no more than 4,300.
+_MOMENT_DIGITS: Final = 16
+
+
 @dataclass(frozen=True, slots=True)
 class DamagedRecord:
     """What the ledger keeps under a key, where that cannot be read as a command."""
@@ -69,14 +73,14 @@ class DamagedRecord:
     @property
     def updated_ms(self) -> int | None:
         text = self.fields.get("updated_ms", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= _MOMENT_DIGITS else None
 
 
 def lane_names(text: str | None) -> tuple[str, ...] | None:
     """Read a list of names as the ledger keeps it; None where it is none."""
     try:
         found = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not (isinstance(found, list | dict) and all(isinstance(name, str) for name in found)):
         return None

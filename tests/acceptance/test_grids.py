@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 #: Of each grid: every so-many-th row, every so-many-th cell of these, and how many cells that are at least.
 SAMPLES = {
-    "crashes": (5, 43, 40),
-    "late-commits": (1, 21, 80),
-    "beyond": (3, 5, 28),
-    "ambiguity": (1, 20, 80),
-    "turned-away": (3, 6, 54),
-    "redelivery": (3, 13, 28),
+    "crashes": (7, 43, 40),
+    "late-commits": (1, 30, 50),
+    "beyond": (5, 5, 16),
+    "ambiguity": (1, 20, 60),
+    "turned-away": (5, 6, 28),
+    "redelivery": (5, 13, 18),
 }
 
 Patch = pytest.MonkeyPatch
@@ -76,23 +76,31 @@ def _sleeping_reconciler(patch: Patch) -> None:
     patch.setattr(ScheduledReconciler, "_keep", sleep_on)
 
 
-BUGS: dict[str, tuple[Callable[[Patch], None], str, str, str]] = {
-    "blind reads, behind a crash": (_blind, "crashes", "stock.move, answer lost", "doubled"),
-    "blind reads, behind a lost answer": (_blind, "ambiguity", "accept_then_drop", "stock.add"),
-    "no settle time": (_no_settling, "late-commits", "stock.remove", "doubled"),
-    "no settle time when hints come again": (_no_settling, "redelivery", "stock.add", "doubled"),
-    "a 429 that spends an attempt": (_429_spends, "turned-away", "stock.add, its write", "spent an attempt"),
-    "a reconciler that tells nothing": (_sleeping_reconciler, "beyond", "stock.add", "does not tell"),
+class Planted(NamedTuple):
+    bug: Callable[[Patch], None]
+    grid: str
+    row: str
+    #: The first cell, and every so-many-th from there.
+    cells: tuple[int, int]
+    words: str
+
+
+BUGS = {
+    "blind reads, behind a crash": Planted(_blind, "crashes", "stock.move, answer lost", (20, 40), "doubled"),
+    "blind reads, behind a lost answer": Planted(_blind, "ambiguity", "accept_then_drop", (29, 40), "stock.add"),
+    "no settle time": Planted(_no_settling, "late-commits", "stock.remove", (9, 20), "doubled"),
+    "no settle time, hints come again": Planted(_no_settling, "redelivery", "stock.add", (16, 40), "doubled"),
+    "a 429 that spends": Planted(_429_spends, "turned-away", "stock.add, its write", (1, 5), "spent an attempt"),
+    "a reconciler that tells nothing": Planted(_sleeping_reconciler, "beyond", "stock.add", (1, 5), "does not tell"),
 }
 
 
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_shows_in_its_grid(name: str, monkeypatch: Patch) -> None:
-    bug, grid, row, words = BUGS[name]
-    bug(monkeypatch)
-    strides = {"crashes": 40, "late-commits": 8, "ambiguity": 1, "turned-away": 5, "redelivery": 3, "beyond": 5}
-    wrong = [cell for cell in play_row(grid, row, 1, strides[grid]) if cell.wrongs]
-    assert any(words in told for cell in wrong for told in cell.wrongs)
+    planted = BUGS[name]
+    planted.bug(monkeypatch)
+    wrong = [cell for cell in GRIDS[planted.grid].play_row(planted.row, *planted.cells) if cell.wrongs]
+    assert any(planted.words in told for cell in wrong for told in cell.wrongs)
     assert all("broken" not in told for cell in wrong for told in cell.wrongs)
 
 

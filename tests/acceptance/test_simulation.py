@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The default seeds in so many tests, so that they spread over processes.
-PARTS = 10
+PARTS = 5
 #: A seed that shows the planted bug is among the first so many.
 FIRST_SEEDS = 40
 REPLAYED_SEED = 4

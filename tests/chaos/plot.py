@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 import pygal  # type: ignore[import-untyped]  # pygal ships no types
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.chaos.run import Outcome
+
+# pygal's hook for maps, which nobody here draws, is of a kind that makes every failing import of a process a warning
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
 
 #: What the lines are, from the states of the ledger.
 LINES: Final = {

@@ -35,8 +35,6 @@ CLASSES: Final = (
 )
 #: Longer than a worker's lease: whoever is frozen for so long has lost what it had.
 LONGEST_FREEZE_SECONDS: Final = 5.0
-#: In so many turns a loop has made each of its classes of trouble.
-LEAST_TURNS: Final = 4
 #: A program that will not start while Redis is away is started again, as a supervisor does.
 STARTS: Final = 20
 CONTROL_SECONDS: Final = 30
@@ -72,9 +70,9 @@ class Troubles:
 
     def _programs(self) -> None:
         chance = random.Random(f"{self._seed} programs")
-        ways = itertools.cycle((self._kill, self._freeze, self._stop))
-        for name in self._turns(chance, list(self._stack.processes)):
-            next(ways)(self._stack.processes[name], chance)
+        ways = (self._kill, self._freeze, self._stop)
+        for number, name in enumerate(self._turns(chance, list(self._stack.processes), at_least=len(ways))):
+            ways[number % len(ways)](self._stack.processes[name], chance)
 
     def _kill(self, process: Process, chance: random.Random) -> None:
         self._record.happened("killed", process.name)
@@ -110,7 +108,8 @@ class Troubles:
 
     def _redis(self) -> None:
         chance = random.Random(f"{self._seed} redis")
-        for way in self._turns(chance, [self._restart, self._take_away, self._hold_up, self._cut]):
+        ways = (self._restart, self._take_away, self._hold_up, self._cut)
+        for way in self._turns(chance, ways, at_least=len(ways)):
             way(chance)
 
     def _restart(self, _chance: random.Random) -> None:
@@ -138,7 +137,8 @@ class Troubles:
 
     def _vendors(self) -> None:
         chance = random.Random(f"{self._seed} vendors")
-        for way in self._turns(chance, [self._maintain, self._expire_tokens]):
+        ways = (self._maintain, self._expire_tokens)
+        for way in self._turns(chance, ways, at_least=len(ways)):
             way(chance)
 
     def _maintain(self, chance: random.Random) -> None:
@@ -155,16 +155,17 @@ class Troubles:
         answer = requests.post(f"{self._stack.control_urls[vendor]}/{path}", json=body, timeout=CONTROL_SECONDS)
         answer.raise_for_status()
 
-    def _turns(self, chance: random.Random, ways: Sequence[Way]) -> Iterator[Way]:
+    def _turns(self, chance: random.Random, ways: Sequence[Way], *, at_least: int) -> Iterator[Way]:
         """Give every way once in a random order, then again, with a gap before each.
 
-        It ends with the troubles, but not before each class has happened: a run without it would show nothing of it.
+        It ends with the troubles, but not before `at_least` so many turns: a class of trouble that never happened would
+        show nothing.
         """
         for number in itertools.count():
             if number % len(ways) == 0:
                 turns = chance.sample(ways, len(ways))
             ended = self._ending.wait(chance.uniform(0.5, 1.5) * self._gap_seconds)
-            if self._leaving.is_set() or (ended and number >= min(len(ways), LEAST_TURNS)):
+            if self._leaving.is_set() or (ended and number >= at_least):
                 return
             yield turns[number % len(ways)]
 

@@ -88,7 +88,7 @@ class VendorEffects:
 
 
 def carried(effect: Json) -> set[str]:
-    """Give what an effect is known by: its marker, the values that it changed, their words, and what was done to what.
+    """Give what an effect is known by: its comment, the values that it changed, their words, and what was done to what.
 
     A marker that was there before belongs to whoever brought it. What changes nothing carries all that it wrote.
     """
@@ -98,7 +98,6 @@ def carried(effect: Json) -> set[str]:
     written += [effect["comment"]] if effect.get("comment") else []
     old = {marker_of(key) for text in before.values() for key in markers_in(text)}
     found = {word for text in written for word in (text, *text.split())} - old
-    found |= {effect["marker"]} if effect["marker"] else set()
     return found | {f"{effect['operation']} {subject}" for subject in effect["subjects"]}
 
 

@@ -31,9 +31,13 @@ CLOSERS: Final = ("closing", "client_left")
 PLACES: Final = tuple(
     (closer, delay, lag) for closer, delay, lag in itertools.product(CLOSERS, DELAYS, LAGS) if delay + lag <= WITHIN
 )
+#: An answer, and reads that do not show yet what it confirms.
+ANSWERED: Final = "an answer"
 #: Too late, or seen too late.
-BEYOND: Final = tuple(
-    (closer, delay, lag) for closer in CLOSERS for delay, lag in ((105, 0), (150, 0), (300, 0), (0, 150), (80, 40))
+BEYOND: Final = (
+    *((closer, delay, lag) for closer in CLOSERS for delay, lag in ((105, 0), (150, 0), (300, 0), (0, 150), (80, 40))),
+    (ANSWERED, 0, 1),
+    (ANSWERED, 0, 40),
 )
 #: When the latest of them is over; from then to the time at which the reconciler runs, and what it needs.
 OVER_MS: Final = 400_000
@@ -46,7 +50,9 @@ KEEPS: Final = ":reconcile: keep "
 def _plan(way: Way, closer: str, delay: int, lag: int) -> Plan:
     settle_seconds = settings_of(way.vendor).settle_seconds
     late = {"kind": "late_commit", "delay_seconds": delay * settle_seconds / 100, "after": closer}
-    troubles = [Trouble(0, "vendor_fault", {"vendor": way.vendor, "operation": way.operation, **late})]
+    troubles = []
+    if closer != ANSWERED:
+        troubles.append(Trouble(0, "vendor_fault", {"vendor": way.vendor, "operation": way.operation, **late}))
     if lag:
         stale = {"kind": "stale_read", "operation": "*", "count": None, "lag_seconds": lag * settle_seconds / 100}
         troubles.append(Trouble(0, "vendor_fault", {"vendor": way.vendor, **stale}))
@@ -115,6 +121,4 @@ def _told_doubled(played: Played) -> set[str]:
 LATE_COMMITS: Final = Grid(
     "late-commits", "no answer; committed and shown within the settle time", tuple(WAYS), _within
 )
-BEYOND_SETTLING: Final = Grid(
-    "beyond", "no answer; committed or shown when the settle time is over", tuple(WAYS), _beyond
-)
+BEYOND_SETTLING: Final = Grid("beyond", "outside the assumption: committed or shown too late", tuple(WAYS), _beyond)

@@ -114,6 +114,8 @@ MODELS: Final[dict[str, tuple[Any, str]]] = {
 }
 
 
+# Python warns of a pattern that a later version may read otherwise
+@pytest.mark.filterwarnings("ignore:Possible (nested set|set):FutureWarning")
 @pytest.mark.parametrize("program", MODELS)
 @fuzz
 @given(data=st.data())

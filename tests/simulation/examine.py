@@ -14,7 +14,7 @@ from tests.checker.verdict import WRONGS, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.simulation.plan import Plan
+    from tests.simulation.plan import Plan, Trouble
     from tests.simulation.world import Played
 
 #: What must not be, beside the checker's: commands that never end, and a world that breaks.
@@ -24,6 +24,8 @@ OF_A_RUN: Final = "trivial"
 MUST_BE_0: Final = (*(name for name in WRONGS if name != OF_A_RUN), STUCK, BROKEN)
 #: Plans that together must show something.
 LEAST_SEEDS: Final = 50
+#: A sort of trouble that is planned so often must come about; one that is planned less often may miss its request.
+LEAST_PLANNED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Outcome:
     #: By its sort, everything that is wrong; empty where all is right.
     wrongs: dict[str, list[str]] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
+    #: How often each sort of trouble was planned.
+    planned: Counter[str] = field(default_factory=Counter)
     virtual_seconds: float = 0.0
     #: Of this process, for making, playing and judging it.
     cpu_seconds: float = 0.0
@@ -56,7 +60,14 @@ def examine(plan: Plan, play: Callable[[Plan], Played]) -> Outcome:
     wrongs = {name: [str(each) for each in found] for name, found in verdict.wrongs().items() if name != OF_A_RUN}
     wrongs[STUCK] = list(played.stuck)
     found = {name: each for name, each in wrongs.items() if each}
-    return Outcome(plan.seed, played.digest, found, verdict, played.virtual_seconds, time.process_time() - began)
+    planned = Counter(sort_of(trouble) for trouble in plan.troubles)
+    cpu_seconds = time.process_time() - began
+    return Outcome(plan.seed, played.digest, found, verdict, planned, played.virtual_seconds, cpu_seconds)
+
+
+def sort_of(trouble: Trouble) -> str:
+    """Name a trouble as the books do: of a vendor's fault its kind."""
+    return str(trouble.options["kind"]) if trouble.what == "vendor_fault" else trouble.what
 
 
 @dataclass(slots=True)
@@ -70,7 +81,8 @@ class Totals:
     #: How often each sort of wrong was found.
     wrongs: Counter[str] = field(default_factory=Counter)
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
-    #: By vendor and kind of fault; 0 where one was set and never hit.
+    #: How often each sort of trouble was planned, and by vendor and sort how often it came about.
+    planned: Counter[str] = field(default_factory=Counter)
     fired: Counter[tuple[str, str]] = field(default_factory=Counter)
     #: Not wrong by themselves: see `Verdict`.
     shown: Counter[str] = field(default_factory=Counter)
@@ -84,6 +96,7 @@ class Totals:
         self.seeds += 1
         self.virtual_seconds += outcome.virtual_seconds
         self.cpu_seconds += outcome.cpu_seconds
+        self.planned.update(outcome.planned)
         self.wrongs.update({name: len(found) for name, found in outcome.wrongs.items()})
         for name in ("commands", "requests", "effects", "held", "fired"):
             getattr(self, name).update(getattr(verdict, name))

@@ -11,7 +11,7 @@ from tests.simulation.plan import Event, Plan, Submit, Trouble
 from tests.simulation.troubles import Troublemaker
 
 #: Commands that are submitted; what becomes of them comes on top.
-FEWEST, MOST = 8, 40
+FEWEST, MOST = 6, 32
 MOST_PROCESSES: Final = 3
 SOURCES: Final = ("ST-01", "ST-02", "feed")
 #: Time between two submissions: in a rush, or as people scan.

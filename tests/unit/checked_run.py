@@ -81,6 +81,7 @@ class RightRun:
         #: By the number of the effect that it causes at the vendor.
         self.request_faults: dict[str, dict[int, list[str]]] = {STOCK: {}, CATALOG: {}}
         self.read = ["parts:9"]
+        self.read_outcome = "ok"
         self.must_fire = True
 
     def _add_others(self, number: int) -> None:
@@ -118,7 +119,7 @@ class RightRun:
             for effect in effects
         ]  # fmt: skip
         reads = [
-            {"seq": 1000, "marker": None, "subjects": self.read, "outcome": "ok", "faults": []},
+            {"seq": 1000, "marker": None, "subjects": self.read, "outcome": self.read_outcome, "faults": []},
         ]
         return VendorBooks(
             vendor,

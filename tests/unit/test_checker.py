@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tasks.effects import Effect
 from tests.checker.evidence import Entry, Step
 from tests.unit.checked_run import (
     ADD,
@@ -55,6 +56,10 @@ def _no_record(run: RightRun) -> None:
 
 def _no_read(run: RightRun) -> None:
     run.read = ["parts:8"]
+
+
+def _read_was_refused(run: RightRun) -> None:
+    run.read_outcome = "not_found"
 
 
 def _no_deletion(run: RightRun) -> None:
@@ -121,6 +126,7 @@ PLANTED: dict[str, tuple[Callable[[RightRun], None], str, str]] = {
     "applied without effect": (_no_effect, "lost", f"partsbox: stock.move {MOVE} is applied, and the vendor has no"),
     "no ledger has it": (_no_record, "lost", f"partsbox: stock.add {ADD} is in no ledger"),
     "applied without reading": (_no_read, "lost", f"partium: cad.import_part {IMPORT} is applied, and the vendor"),
+    "applied and the read was refused": (_read_was_refused, "lost", f"partium: cad.import_part {IMPORT} is applied"),
     "deleted by nobody": (_no_deletion, "lost", f"partium: catalog.delete_part {GONE} is applied, and the vendor has"),
     "marker twice": (_marked_twice, "doubled", f"partsbox: stock.move {MOVE} has 2 effects at the vendor"),
     "unmarked effect": (_of_nobody, "unexpected", "partsbox: effect 13: stock/add of part:p1"),
@@ -250,12 +256,35 @@ def test_a_value_that_somebody_else_changed_in_between_is_still_found() -> None:
     assert wrongs_of(run.judged()) == {}
 
 
-def test_a_marker_that_was_there_before_belongs_to_whoever_brought_it() -> None:
+def test_a_value_written_three_times_is_no_newer_value_over_itself() -> None:
+    run = RightRun()
+    run.effects[CATALOG][1:1] = [written("SP-1", "part one", "part one")] * 2
+
+    verdict = run.judged()
+
+    assert wrongs_of(verdict) == {}
+    assert list(map(str, verdict.repeated)) == [f"partium: catalog.upsert_part {FIRST} was written 3 times"]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "and that is repeated"])
+def test_a_marker_that_was_there_before_belongs_to_whoever_brought_it(*, again: bool) -> None:
     run = RightRun()
     mark = "[cmd:" + "g" * 20 + "]"
-    run.expected[2] = replace(run.expected[2], fingerprint=mark)
-    run.effects[CATALOG][0] = written("SP-1", None, f"part one {mark}")
-    run.effects[CATALOG][1] = written("SP-1", f"part one {mark}", f"part two {mark}")
+    run.expected[2] = replace(run.expected[2], fingerprint=mark, effect=Effect.CREATE)
+    before, after = f"part one {mark}", f"part two {mark}"
+    run.effects[CATALOG][:2] = [written("SP-1", None, before), written("SP-1", before, after)]
+    if again:
+        run.effects[CATALOG].insert(2, written("SP-1", after, after))
+
+    assert wrongs_of(run.judged()) == {}
+
+
+def test_a_field_that_an_update_leaves_alone_belongs_to_whoever_wrote_it() -> None:
+    run = RightRun()
+    run.expected[2] = replace(run.expected[2], effect=Effect.CREATE)
+    first = {"name": "part one", "notes": ""}
+    run.effects[CATALOG][0]["details"] = {"before": None, "after": first}
+    run.effects[CATALOG][1]["details"] = {"before": first, "after": {**first, "notes": "two"}}
 
     assert wrongs_of(run.judged()) == {}
 

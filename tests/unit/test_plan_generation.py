@@ -9,10 +9,12 @@ import pytest
 from tasks.registry import submittable_kinds
 from tests.sandbox import openbom, partbolt, partium, partsbox
 from tests.simulation import faults, warehouse
+from tests.simulation.examine import LEAST_PLANNED, sort_of
 from tests.simulation.expect import expected
 from tests.simulation.generate import generate
 from tests.simulation.kinds import KINDS
 from tests.simulation.plan import TROUBLES, Plan, Submit, Trouble
+from tests.simulation.run import DEFAULT_SEEDS
 from workers.vendor_settings import VENDOR_SETTINGS
 
 SANDBOXES = {
@@ -50,10 +52,15 @@ def test_plans_hold_every_kind_that_can_be_submitted_and_every_trouble() -> None
     assert {trouble.what for plan in PLANS for trouble in plan.troubles} == set(TROUBLES)
 
 
+def test_the_default_seeds_plan_every_trouble_and_fault_so_often_that_it_must_come_about() -> None:
+    wanted = faults.BY_SORT.keys() | (TROUBLES.keys() - {"vendor_fault"})
+    planned = Counter(sort_of(trouble) for seed in range(DEFAULT_SEEDS) for trouble in generate(seed).troubles)
+    assert {sort: planned[sort] for sort in wanted if planned[sort] < LEAST_PLANNED} == {}
+
+
 def test_every_fault_of_the_table_can_be_set_at_its_vendor() -> None:
-    groups = (faults.UNCLEAR, faults.REFUSING, faults.CLOSED, faults.MEDDLING, faults.AT_READS)
     writes = {vendor: {kind.operation for kind in KINDS.values() if kind.vendor == vendor} for vendor in SANDBOXES}
-    for fault in (fault for group in groups for fault in group):
+    for fault in faults.ALL:
         for vendor in fault.vendors:
             hit = {operation for write in writes[vendor] for operation in fault.operations(vendor, write)}
             assert hit, f"{fault.kind} can hit nothing at {vendor}"

@@ -18,7 +18,7 @@ from tests.simulation.store import Store
 from tests.simulation.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
 ADD_ONE = "return redis.call('INCR', KEYS[1])"
 NOW = "local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000)"
@@ -36,7 +36,7 @@ class Stage:
         self.redis = StoreClient(self.store, self.loop)
         self.add_one = self.redis.register_script(ADD_ONE)
 
-    def run(self, *work: Coroutine[Any, Any, Any]) -> list[Any]:
+    def run(self, *work: Awaitable[Any]) -> list[Any]:
         """Run these together to their end; gives their results, errors among them."""
         task = self.loop.create_task(_all(*work))
         self.scheduler.run(task.done)
@@ -51,11 +51,11 @@ class Stage:
         return found[0]
 
 
-async def _all(*work: Coroutine[Any, Any, Any]) -> list[Any]:
+async def _all(*work: Awaitable[Any]) -> list[Any]:
     return await asyncio.gather(*work, return_exceptions=True)
 
 
-async def _later(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
+async def _later(seconds: float, work: Awaitable[Any]) -> Any:
     await asyncio.sleep(seconds)
     return await work
 
@@ -100,7 +100,7 @@ def test_a_step_of_the_servers_clock_is_seen_by_scripts(stage: Stage) -> None:
 
 
 def test_keys_live_by_virtual_time(stage: Stage) -> None:
-    async def work() -> list[str | None]:
+    async def work() -> list[Any]:
         await stage.redis.set("token", "t", px=60_000)
         async with stage.redis.lock("login", timeout=3.0, thread_local=False) as lock:
             await lock.extend(10.0, replace_ttl=True)
