@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 #: Commands asked for; what they become comes on top.
 COMMANDS: Final = 5000
 #: Seconds over which they are posted.
-POSTING_SECONDS: Final = 120.0
+POSTING_SECONDS: Final = 100.0
 #: Between two troubles of one sort: workers and webhooks, Redis, vendors.
-GAP_SECONDS: Final = 4.0
+GAP_SECONDS: Final = 8.0
 #: Between two lines about the run.
 LINE_SECONDS: Final = 5.0
 #: The exit code of a program that Ctrl-C ended.

@@ -100,7 +100,7 @@ class _Judging:
         if command.effect is Effect.EXPAND:
             read = self._effects.get(command.vendor)
             return not command.subject or (read is not None and read.was_read(command.subject))
-        by_anybody = command.effect in (Effect.GUARDED, *ABSOLUTE)
+        by_anybody = command.effect is not Effect.RELATIVE
         return bool(effects) or (by_anybody and self._effects[command.vendor].done_by_others(command))
 
     def _judge_held(self, command: Expected, entry: Entry, effects: list[Json]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tests.checker.effects import VendorEffects
 from tests.simulation.examine import Outcome, examine
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from tests.checker.evidence import Entry
     from tests.simulation.plan import Plan
     from tests.simulation.world import Played
-
-#: Wrongs of the checker that are of a whole run, or that a cell judges more strictly itself.
-NOTHING: Final = "nothing"
-
 
 @dataclass(frozen=True, slots=True)
 class Write:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.sandbox.faults import AFTER_COMMIT, BEFORE_COMMIT, RETRY_AFTER_FORMS
-from tests.sandbox.partsbox.faults import BATCHES, TWO_LEGGED
+from tests.sandbox.partsbox.faults import TWO_LEGGED
 from tests.simulation.warehouse import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX
 
 if TYPE_CHECKING:
@@ -15,9 +15,19 @@ if TYPE_CHECKING:
 #: The latest commit behind a closed connection. The settle time is 60 s by default, and counts from when we closed:
 #: a killed worker's connection closes before its request would have been given up.
 LATEST_COMMIT_SECONDS: Final = 50.0
+#: Each alone keeps that; on one request they would add up.
+ADDING_UP: Final = frozenset({"delay", "late_commit"})
 
 WRITERS: Final = (PARTSBOX, PARTIUM, OPENBOM)
 VENDORS: Final = (*WRITERS, PARTBOLT)
+#: Writes of lists that show the same word, or the same deed, in each of the requests that they may take.
+LISTS: Final = (
+    "part/update-custom-fields",
+    "part/remove-meta-part-ids",
+    "part/remove-substitute-ids",
+    "project/update-entries",
+)
+
 Options = dict[str, Any]
 
 #: What a vendor is asked whatever is written, and what beside a write on a noun.
@@ -99,7 +109,7 @@ UNCLEAR: Final = (
     *_each("error_category", *({"category": "status/fault", **way} for way in _EITHER), vendors=(PARTSBOX,)),
     *_each("wrong_shape", *_EITHER, vendors=(PARTIUM,)),
     *_each("item_left_out", *_EITHER, vendors=(PARTIUM,)),
-    *_each("queued", {"until": "delay", "delay_seconds": 10.0}, {"until": "called"}, vendors=(OPENBOM,)),
+    *_each("queued", {"until": "delay", "delay_seconds": 5.0}, {"until": "called"}, vendors=(OPENBOM,)),
 )
 REFUSING: Final = (
     *_each("status", *(_status(status) for status in (400, 409, 413, 422))),
@@ -116,8 +126,8 @@ MEDDLING: Final = (
     *_each("duplicate_commit", {}),
     *_each("comment_stripped", {}, vendors=(PARTSBOX,)),
     *_each("marker_lost_on_one_leg", {"leg": "source"}, {"leg": "target"}, vendors=(PARTSBOX,), only=(TWO_LEGGED,)),
-    *_each("batch_cut", {}, vendors=(PARTSBOX,), only=BATCHES),
-    *_each("batch_gap", {}, vendors=(PARTSBOX,), only=BATCHES),
+    *_each("batch_cut", {"kept": 1}, vendors=(PARTSBOX,), only=LISTS),
+    *_each("batch_gap", {"position": 2}, vendors=(PARTSBOX,), only=LISTS),
 )
 AT_READS: Final = (
     *_read("drop_before", {}, {"reset": True}),

@@ -156,7 +156,8 @@ class Connection:
 
     def _client_left(self) -> None:
         if self._work is not None:
-            self._work.cancel()
+            # a request that is there has been taken up by then
+            self._network.vendors.call_soon(self._work.cancel)
 
     def _served(self, request: Request, work: asyncio.Task[Any]) -> None:
         if work.cancelled() or request.transport.closed:

@@ -169,7 +169,7 @@ class Store:
         kept = len(reached) if keep else self._random.randint(0, len(reached))
         if kept:
             self._execute(reached[:kept])
-        self._trace.tell(f"store breaks off {len(under_way)} calls, {len(reached) - kept} of them executed and lost")
+        self._trace.tell(f"store breaks off {len(under_way)} calls; {len(reached) - kept} that had reached it are lost")
         for _, _, call in under_way:
             call.broken = True
             self._fail_later(call, "Connection closed by server.")

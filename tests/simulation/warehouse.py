@@ -25,6 +25,9 @@ SPARES: Final = ("spare-1", "spare-2", "spare-3")
 REPLACED: Final = ("worn-1", "worn-2")
 #: Meta-parts; the first only gets members, the others lose their one.
 KITS: Final = ("kit-1", "kit-2", "kit-3")
+#: The members and substitutes that are there from the start, and the custom fields that are set.
+LINKED: Final = STOCKED[:2]
+FIELD_KEYS: Final = ("batch", "colour")
 LOTS: Final = ("lot-1", "lot-2")
 PLACES: Final = ("place-1", "place-2", "place-3", "place-4")
 #: Archived from the start.
@@ -108,11 +111,11 @@ def _projects() -> list[Record]:
 
 
 _WORN: Final = {
-    "part/substitute-ids": [partsbox.id_for("part", STOCKED[0])],
+    "part/substitute-ids": [partsbox.id_for("part", name) for name in LINKED],
     "part/custom-fields": [{"key": "supplier", "value": "Acme"}],
 }
 #: Shown from the start, so that a new value must show too.
-_BATCHED: Final = {"part/custom-fields": [{"key": "batch", "value": "first"}]}
+_BATCHED: Final = {"part/custom-fields": [{"key": key, "value": "first"} for key in FIELD_KEYS]}
 _PARTSBOX: Final[Record] = {
     "unique_part_names": True,
     "parts": [
@@ -120,7 +123,7 @@ _PARTSBOX: Final[Record] = {
         *({"part/name": name} for name in (*SHARED_BEFORE, *SPARES)),
         *({"part/name": name, **_WORN} for name in REPLACED),
         *(
-            {"part/name": kit, "part/type": "meta", "part/part-ids": [partsbox.id_for("part", STOCKED[0])]}
+            {"part/name": kit, "part/type": "meta", "part/part-ids": [partsbox.id_for("part", name) for name in LINKED]}
             for kit in KITS
         ),
     ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tasks.effects import Effect
+from tasks.identity import marker_of
 from tests.checker.evidence import Entry, Step
 from tests.unit.checked_run import (
     ADD,
@@ -237,7 +238,7 @@ def test_a_deletion_that_somebody_else_did_first_is_done() -> None:
 
 def test_a_value_that_somebody_else_had_set_just_before_is_done_though_ours_changed_nothing() -> None:
     run = RightRun()
-    unchanged = {"before": {"part SP-1": {}}, "after": {"part SP-1": {}}}
+    unchanged: dict[str, Any] = {"before": {"part SP-1": {}}, "after": {"part SP-1": {}}}
     run.effects[CATALOG][1:2] = [
         {**written("SP-1", "part one", "part two"), "foreign": True},
         {**written("SP-1", "part two", "part two"), "details": unchanged},
@@ -269,7 +270,7 @@ def test_a_value_written_three_times_is_no_newer_value_over_itself() -> None:
 @pytest.mark.parametrize("again", [False, True], ids=["once", "and that is repeated"])
 def test_a_marker_that_was_there_before_belongs_to_whoever_brought_it(*, again: bool) -> None:
     run = RightRun()
-    mark = "[cmd:" + "g" * 20 + "]"
+    mark = marker_of(FIRST)
     run.expected[2] = replace(run.expected[2], fingerprint=mark, effect=Effect.CREATE)
     before, after = f"part one {mark}", f"part two {mark}"
     run.effects[CATALOG][:2] = [written("SP-1", None, before), written("SP-1", before, after)]
@@ -284,7 +285,9 @@ def test_a_field_that_an_update_leaves_alone_belongs_to_whoever_wrote_it() -> No
     run.expected[2] = replace(run.expected[2], effect=Effect.CREATE)
     first = {"name": "part one", "notes": ""}
     run.effects[CATALOG][0]["details"] = {"before": None, "after": first}
-    run.effects[CATALOG][1]["details"] = {"before": first, "after": {**first, "notes": "two"}}
+    second = {**first, "notes": "two"}
+    run.effects[CATALOG][1]["details"] = {"before": first, "after": second}
+    run.effects[CATALOG].insert(2, {**written("SP-1", "", ""), "details": {"before": second, "after": second}})
 
     assert wrongs_of(run.judged()) == {}
 

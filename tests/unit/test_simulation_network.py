@@ -27,7 +27,7 @@ HOST = "https://partsbox.example/api/1/"
 class Body:
     """A body as a `VendorClient` gives it: it decides in the moment of writing whether it leaves."""
 
-    def __init__(self, value: bytes, look: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, value: bytes, look: Callable[[], object] = lambda: None) -> None:
         self._value = value
         self._look = look
 
@@ -39,12 +39,12 @@ class Body:
 class Stage:
     """A PartsBox and one client process."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 1) -> None:
         self.scheduler = Scheduler()
         self.vendors_loop = VirtualLoop(self.scheduler, "vendors")
         self.loop = VirtualLoop(self.scheduler, "worker")
         self.trace = Trace(self.scheduler)
-        self.network = Network(self.scheduler, self.vendors_loop, Random(1), self.trace.tell)
+        self.network = Network(self.scheduler, self.vendors_loop, Random(seed), self.trace.tell)
         self.sandbox = Vendors(self.scheduler, self.network, 1).sandboxes["partsbox"]
         self.session = Session(self.network, self.loop)
 
@@ -58,7 +58,7 @@ class Stage:
         """Let time pass."""
         self.run(asyncio.sleep(seconds))
 
-    async def create(self, look: Callable[[], None] = lambda: None) -> tuple[int, bytes]:
+    async def create(self, look: Callable[[], object] = lambda: None) -> tuple[int, bytes]:
         """Ask for a new part, as a client does that gives up after 20 s without a byte, and after 30 in all."""
         async with self.session.request(
             "POST",
@@ -70,6 +70,12 @@ class Stage:
         ) as response:
             return response.status, b"".join([piece async for piece in response.content.iter_any()])
 
+    def end(self) -> None:
+        """Let go of everything."""
+        for loop in (self.loop, self.vendors_loop):
+            loop.kill()
+            loop.dispose()
+
     @property
     def created(self) -> int:
         return len(self.sandbox.journal.effects)
@@ -79,9 +85,7 @@ class Stage:
 def stage() -> Iterator[Stage]:
     stage = Stage()
     yield stage
-    for loop in (stage.loop, stage.vendors_loop):
-        loop.kill()
-        loop.dispose()
+    stage.end()
 
 
 def test_a_request_is_served_and_its_way_takes_virtual_time(stage: Stage) -> None:
@@ -133,6 +137,18 @@ def test_a_vendor_notices_that_its_client_has_died_and_commits_all_the_same(stag
     (record,) = stage.sandbox.journal.requests
     assert record.client_left
     assert stage.created == 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_request_that_left_is_not_overtaken_by_the_end_of_its_connection(seed: int) -> None:
+    stage = Stage(seed)
+    stage.sandbox.faults.add("delay", "part/create", delay_seconds=3.0, place="before_commit")
+    request: asyncio.Task[Any] = stage.loop.create_task(
+        stage.create(lambda: stage.loop.call_soon(stage.loop.call_soon, request.cancel))
+    )
+    stage.rest(5.0)
+    assert [record.client_left for record in stage.sandbox.journal.requests] == [True]
+    stage.end()
 
 
 def test_what_a_dead_client_had_not_sent_does_not_arrive(stage: Stage) -> None:

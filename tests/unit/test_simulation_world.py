@@ -92,6 +92,15 @@ def test_a_vendors_fault_is_looked_up_and_harms_nothing(kind: str) -> None:
     assert _states(played) == ["applied"] * 8
 
 
+def test_the_connections_of_a_killed_worker_close() -> None:
+    slow = {"vendor": "partsbox", "kind": "delay", "operation": "stock/add", "delay_seconds": 15.0}
+    kill = Trouble(5_000, "kill", {"process": 0, "after_steps": 0})
+    played = play(_plan(Trouble(0, "vendor_fault", slow), kill, commands=_adds(1), processes=1))
+    requests = played.evidence.books["partsbox"].journal["requests"]
+    assert [request["client_left"] for request in requests if request["operation"] == "stock/add"] == [True]
+    assert _wrongs(played) == {}
+
+
 def test_maintenance_ends_and_nothing_is_lost_by_it() -> None:
     fields = [{"part_id": f"P-{number}", "name": {"en": f"word{number}"}} for number in range(1, 6)]
     feed = [

@@ -35,14 +35,14 @@ def _delete(hand: Hand) -> Fields:
 
 @kind("part.add_members", "part/add-meta-part-ids", about=PART, word="{member_ids[0]}")
 def _add_members(hand: Hand) -> Fields:
-    member = hand.once("join", warehouse.STOCKED[1:])
+    member = hand.once("join", warehouse.STOCKED[len(warehouse.LINKED) :])
     return {"part_id": part_id(warehouse.KITS[0]), "member_ids": [part_id(member)]}
 
 
 @kind("part.remove_members", "part/remove-meta-part-ids", about=PART, deed=True)
 def _remove_members(hand: Hand) -> Fields:
     kit = hand.once("leave", warehouse.KITS[1:])
-    return {"part_id": part_id(kit), "member_ids": [part_id(warehouse.STOCKED[0])]}
+    return {"part_id": part_id(kit), "member_ids": [part_id(name) for name in warehouse.LINKED]}
 
 
 @kind("part.add_substitutes", "part/add-substitute-ids", about=PART, word="{substitute_ids[0]}")
@@ -54,13 +54,13 @@ def _add_substitutes(hand: Hand) -> Fields:
 @kind("part.remove_substitutes", "part/remove-substitute-ids", about=PART, deed=True)
 def _remove_substitutes(hand: Hand) -> Fields:
     part = hand.once("stand out", warehouse.REPLACED)
-    return {"part_id": part_id(part), "substitute_ids": [part_id(warehouse.STOCKED[0])]}
+    return {"part_id": part_id(part), "substitute_ids": [part_id(name) for name in warehouse.LINKED]}
 
 
 @kind("part.set_custom_fields", "part/update-custom-fields", about=PART, word="{custom_fields[0][value]}", weight=2)
 def _set_fields(hand: Hand) -> Fields:
-    part = part_id(hand.choose(warehouse.STOCKED))
-    return {"part_id": part, "custom_fields": [{"key": "batch", "value": hand.word()}]}
+    part, word = part_id(hand.choose(warehouse.STOCKED)), hand.word()
+    return {"part_id": part, "custom_fields": [{"key": key, "value": word} for key in warehouse.FIELD_KEYS]}
 
 
 @kind("part.delete_custom_field", "part/delete-custom-field", about=PART, deed=True)

@@ -47,9 +47,10 @@ def _add_entries(hand: Hand) -> Fields:
 
 @kind("project.update_entries", "project/update-entries", about=PROJECT, word="{entries[0][name]}", weight=2)
 def _update_entries(hand: Hand) -> Fields:
-    project = hand.choose(warehouse.PROJECTS)
-    entry = warehouse.entry_id(project, hand.random.randint(1, warehouse.KEPT_ENTRIES))
-    return {"project_id": partsbox_id("project", project), "entries": [{"entry_id": entry, "name": hand.word()}]}
+    project, word = hand.choose(warehouse.PROJECTS), hand.word()
+    entries = [warehouse.entry_id(project, position + 1) for position in range(warehouse.KEPT_ENTRIES)]
+    changes = [{"entry_id": entry, "name": word} for entry in entries]
+    return {"project_id": partsbox_id("project", project), "entries": changes}
 
 
 @kind("project.delete_entries", "project/delete-entries", about="entry:{entry_ids[0]}", deed=True)
