@@ -1,7 +1,7 @@
 # Everything a developer types. `make` alone lists the targets; ARGS="…" is handed to the program behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check lint names sim chaos mutants drills bench lock clean
+.PHONY: help install demo run test check lint names sim chaos grids mutants drills bench lock clean
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
@@ -45,6 +45,9 @@ sim: $(INSTALLED) ## Play seeded faults on a virtual clock (SEED=n replays one, 
 
 chaos: $(INSTALLED) ## Play 5,000 commands while processes, server and vendors fail, and count every one
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+grids: $(INSTALLED) ## One command and one trouble a cell: crashes, late commits, unclear answers, 429s, repeats
+	@$(BIN)/python -m tests.grids $(ARGS)
 
 mutants: $(INSTALLED) ## Break the promise by hand in many places and see each found by its test
 	@$(BIN)/python -m tests.mutants $(ARGS)

@@ -24,7 +24,7 @@ class Role(StrEnum):
     SUBMIT = "submit"
     #: Asks what became of commands, hears of its own, looks names up, reads the numbers.
     READ = "read"
-    #: Sees all dead letters with their evidence and decides about them; takes back commands of others.
+    #: Sees all dead letters with their evidence and decides about them; asks about and takes back any command.
     OPERATE = "operate"
 
 

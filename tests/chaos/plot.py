@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from xml.etree import ElementTree as ET
 
 import pygal  # type: ignore[import-untyped]  # pygal ships no types
 from pygal.style import CleanStyle  # type: ignore[import-untyped]  # pygal ships no types
@@ -31,6 +32,7 @@ STYLE: Final = CleanStyle(
         *("#9e9e9e", "#2e7d32", "#1565c0", "#f9a825", "#c62828", "#000000"),
         *("#6a1b9a", "#8e24aa", "#ab47bc", "#d81b60", "#ec407a", "#ff7043", "#00838f", "#26a69a", "#78909c"),
     ),
+    stroke_width="2",
     font_family="sans-serif",
     title_font_size=18,
 )
@@ -45,7 +47,6 @@ def draw(outcome: Outcome, path: Path) -> None:
         legend_at_bottom_columns=5, truncate_legend=-1, x_title="seconds", y_title="commands", js=(),
     )  # fmt: skip
     chart.title = _title(outcome)
-    chart.config.stroke_style = {"width": 2.5}
     chart.config.xrange = (0, outcome.took_seconds)
     samples = outcome.record.samples
     chart.add("promised", [(sample.at_seconds, sample.promised) for sample in samples])
@@ -57,7 +58,15 @@ def draw(outcome: Outcome, path: Path) -> None:
         height = top * (1 + row * ROW)
         points = [(moment, height) for moment in moments]
         chart.add(f"{trouble} ({len(moments)})", points, stroke=False, show_dots=True, dots_size=3)
-    chart.render_to_file(str(path))
+    path.write_bytes(_without_scripts(chart.render_tree()))
+
+
+def _without_scripts(drawn: Any) -> bytes:
+    """Write the drawing without what pygal adds for its tooltips."""
+    for parent in list(drawn.iter()):
+        for script in [child for child in parent if str(child.tag).endswith("script")]:
+            parent.remove(script)
+    return ET.tostring(drawn, encoding="unicode").encode()
 
 
 def _title(outcome: Outcome) -> str:

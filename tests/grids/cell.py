@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.simulation.plan import Plan
     from tests.simulation.world import Played
 
+
 @dataclass(frozen=True, slots=True)
 class Write:
     """A command that writes, as its ledger and its vendor's journal have it at the end."""

@@ -22,7 +22,9 @@ SHOWN_WRONGS: Final = 10
 def report(grid: Grid, cells: Sequence[Ended], seconds: float) -> Group:
     """Make what a person should see of one grid that took so many seconds."""
     wrong = [cell for cell in cells if cell.wrongs]
-    title = f"{grid.name}: {grid.title}; {len(cells):,} cells in {len(grid.rows)} rows, {seconds:.0f} s"
+    title = (
+        f"{grid.name}: {grid.title}; {len(cells):,} cells in {len({cell.row for cell in cells})} rows, {seconds:.0f} s"
+    )
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
     shown.add_column("ending")
     shown.add_column("cells", justify="right")

@@ -119,6 +119,8 @@ async def new_tab(browser: Browser) -> DeskTab:
     width, height = WIDE
     context = await browser.new_context(viewport={"width": width, "height": height})
     tab = DeskTab(await context.new_page())
+    # what is not heard is not found by looking every half minute either
+    await tab.page.add_init_script("window.setInterval = () => 0;")
     tab.page.set_default_timeout(PATIENCE_MS)
     tab.page.on("console", lambda message: tab.complaints.append(message.text))
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))

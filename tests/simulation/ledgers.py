@@ -19,6 +19,8 @@ FINAL: Final = ("applied", "rejected", "held", "cancelled")
 _TOLD: Final = Path(__file__).with_name("told.lua").read_text(encoding="utf-8")
 #: How the ledger ends a parent of which some child was discarded.
 _NOT_ALL: Final = "the rest discarded or cancelled"
+#: How the reason of a dead letter begins that somebody has decided about.
+_DISCARDED: Final = "discarded by "
 
 
 @dataclass
@@ -40,13 +42,16 @@ class Ledgers:
         """List the dead letters for which others wait, in their lane or as parents; remember what they say."""
         found = [
             entry
-            for vendor in self.vendors
-            for entry in self._ask(vendor)[0]
-            if entry.state == "held" or (entry.state == "rejected" and entry.parent)
+            for vendor, dead in zip(self.vendors, self._dead_letters(), strict=True)
+            for entry in (self._ask(vendor)[0] if dead else ())
+            if entry.key in dead and (entry.state == "held" or entry.parent)
         ]
-        new = [entry for entry in found if entry.key not in self._decided]
-        self._decided |= {entry.key: entry for entry in new}
-        return new
+        for entry in found:
+            self._decided.setdefault(entry.key, entry)
+        return found
+
+    def _dead_letters(self) -> list[list[str]]:
+        return self.store.look(*(("ZRANGE", prefix_of(vendor) + "dead", 0, -1) for vendor in self.vendors))
 
     def told(self) -> dict[str, Told]:
         """Give everything that they tell; a command that was discarded as it was before."""

@@ -11,11 +11,13 @@ from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
 from tests.simulation.clock import Scheduler
+from tests.simulation.idling import NEVER
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import START_MS
 from tests.simulation.redis_client import StoreClient
 from tests.simulation.store import Store
 from tests.simulation.trace import Trace
+from workers.recovery import LONGEST_GAP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -180,6 +182,41 @@ def test_a_script_must_be_loaded_again_behind_a_restart(stage: Stage) -> None:
     (error,) = stage.run(_later(4.0, _until_it_is_there(lambda: stage.redis.evalsha(stage.add_one.sha, 1, "n"))))
     assert isinstance(error, NoScriptError)
     assert stage.run(stage.add_one(keys=["n"])) == [2]
+
+
+def test_a_restart_leaves_dead_connections_behind_which_fail_one_by_one() -> None:
+    failed = []
+    for seed in range(30):
+        stage = Stage(seed)
+        stage.run(stage.redis.incr("n"))
+        stage.store.restart()
+        calls = [_later(10.0 + number, stage.redis.incr("n")) for number in range(8)]
+        failed.append([isinstance(answer, NoConnectionError) for answer in stage.run(*calls)])
+        assert sorted(failed[-1], reverse=True) == failed[-1]
+        stage.loop.kill()
+        stage.loop.dispose()
+    assert {sum(each) for each in failed} == {0, 1, 2, 3}
+
+
+def test_a_new_process_has_no_dead_connections(stage: Stage) -> None:
+    stage.store.restart()
+    stage.redis = StoreClient(stage.store, stage.loop)
+    assert stage.run(*(_later(10.0 + number, stage.redis.get("n")) for number in range(4))) == [None] * 4
+
+
+def test_whoever_left_out_looks_looks_again_when_the_clock_was_set(stage: Stage) -> None:
+    looked: list[float] = []
+
+    async def poll() -> None:
+        await asyncio.sleep(LONGEST_GAP_SECONDS)
+        looked.append(stage.scheduler.now)
+
+    stage.loop.create_task(poll(), name="recovery of partium")
+    assert stage.scheduler.idling is not None
+    stage.scheduler.idling.learn("partium", NEVER, 0)
+    stage.after(5.1, stage.store.step_clock, -1_000)
+    stage.run(asyncio.sleep(9.0))
+    assert looked == [5.25]
 
 
 def test_who_waits_for_a_hint_is_told_once_there_is_one(stage: Stage) -> None:

@@ -92,6 +92,30 @@ def test_a_vendors_fault_is_looked_up_and_harms_nothing(kind: str) -> None:
     assert _states(played) == ["applied"] * 8
 
 
+def test_hints_that_were_lost_are_published_again() -> None:
+    still = Trouble(0, "freeze", {"process": 0, "seconds": 2.0})
+    played = play(_plan(still, Trouble(1_900, "hints_lost", {"vendor": "partsbox"}), processes=1))
+    assert any('"republished": 1' in line for line in played.trace)
+    assert played.virtual_seconds > 10
+    assert _wrongs(played) == {}
+
+
+def test_hints_that_are_there_twice_are_claimed_twice_and_applied_once() -> None:
+    still = Trouble(0, "freeze", {"process": 0, "seconds": 2.0})
+    played = play(_plan(still, Trouble(1_900, "hints_doubled", {"vendor": "partsbox"}), processes=1))
+    assert sum(" claim " in line for line in played.trace) > 8
+    assert _wrongs(played) == {}
+
+
+def test_a_worker_that_is_told_to_stop_ends_what_it_has_begun() -> None:
+    slow = {"vendor": "partsbox", "kind": "delay", "operation": "stock/add", "delay_seconds": 10.0}
+    stop = Trouble(3_000, "stop", {"process": 0})
+    played = play(_plan(Trouble(0, "vendor_fault", slow), stop, commands=_adds(1), processes=1))
+    steps = [step.state for step in played.evidence.told["partsbox"].steps]
+    assert steps == ["accepted", "ready", "sending", "applied"]
+    assert any("worker-2 starts" in line for line in played.trace)
+
+
 def test_the_connections_of_a_killed_worker_close() -> None:
     slow = {"vendor": "partsbox", "kind": "delay", "operation": "stock/add", "delay_seconds": 15.0}
     kill = Trouble(5_000, "kill", {"process": 0, "after_steps": 0})
