@@ -147,6 +147,6 @@ ALL: Final = (*UNCLEAR, *REFUSING, *CLOSED, *MEDDLING, *AT_READS)
 BY_SORT: Final = {sort: [fault for fault in ALL if fault.kind == sort] for sort in sorted({each.kind for each in ALL})}
 #: How often each sort is drawn: those that leave a write in doubt oftener, and the statuses, of which there are many.
 WEIGHTS: Final = {
-    sort: {"accept_then_drop": 12, "drop_before": 6, "late_commit": 12, "hang": 6, "status": 16}.get(sort, 4)
+    sort: {"accept_then_drop": 20, "late_commit": 20, "hang": 10, "drop_before": 8, "status": 16}.get(sort, 4)
     for sort in BY_SORT
 }

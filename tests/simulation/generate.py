@@ -27,8 +27,8 @@ FAVOUR: Final = 8
 REPEATED: Final = 0.1
 LONGEST_REPEAT_MS: Final = 30_000
 #: How many troubles a plan has, from calm to wild.
-MOODS: Final = ((0, 0), (1, 3), (2, 6), (5, 12))
-MOOD_WEIGHTS: Final = (1, 6, 6, 3)
+MOODS: Final = ((0, 0), (1, 4), (3, 8), (6, 14))
+MOOD_WEIGHTS: Final = (1, 5, 6, 3)
 
 
 def generate(seed: int) -> Plan:

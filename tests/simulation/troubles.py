@@ -32,8 +32,8 @@ LATER_MS: Final = 60_000
 LATER_SHARE: Final = 0.1
 
 _CHOICES: Final[dict[str, dict[str, Sequence[Any]]]] = {
-    # a command has some hundred steps
-    "kill": {"after_steps": range(300)},
+    # a command has some hundred steps, most of them soon
+    "kill": {"after_steps": (*range(100), *range(100, 300, 4))},
     # longer than a lease, so that others take over what a frozen worker holds; and shorter
     "freeze": {"seconds": (2.0, 14.0, 20.0, 40.0)},
     "store_cut": {"when": ("before", "after"), "calls": range(1, 5)},

@@ -15,18 +15,18 @@ PART = "part:{part_id}"
 becomes("order.receive_line", "order/receive", about=PART)
 
 
-@kind("stock.add", "stock/add", about=PART, weight=8)
+@kind("stock.add", "stock/add", about=PART, weight=12)
 def _add(hand: Hand) -> Fields:
     return {"part_id": _part(hand), "storage_id": _shelf(hand), "quantity": hand.pieces()}
 
 
-@kind("stock.remove", "stock/remove", about=PART, weight=8)
+@kind("stock.remove", "stock/remove", about=PART, weight=12)
 def _remove(hand: Hand) -> Fields:
     shelf = warehouse.storage_id(hand.choose(warehouse.SHELVES[:2]))
     return {"part_id": _part(hand), "storage_id": shelf, "quantity": hand.pieces()}
 
 
-@kind("stock.move", "stock/move", about=PART, weight=12)
+@kind("stock.move", "stock/move", about=PART, weight=18)
 def _move(hand: Hand) -> Fields:
     source, target = hand.choose(warehouse.SHELVES[:2]), warehouse.SHELVES[2]
     places = {"from_storage_id": warehouse.storage_id(source), "to_storage_id": warehouse.storage_id(target)}
