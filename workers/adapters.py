@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from workers.vendor_settings import OpenBomSettings, PartBoltSettings, PartiumSettings, PartsBoxSettings, VendorSettings
@@ -13,7 +12,7 @@ from workers.vendors.partium import Partium
 from workers.vendors.partsbox import PartsBox
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import aiohttp
     from pydantic import SecretStr
@@ -22,29 +21,18 @@ if TYPE_CHECKING:
     from workers.vendors.base import RequestLimiter
 
 
-def open_adapter(
-    chosen: VendorSettings,
-    session: aiohttp.ClientSession,
-    limiter: RequestLimiter,
-    redis: Redis,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-) -> Any:
+def open_adapter(chosen: VendorSettings, session: aiohttp.ClientSession, limiter: RequestLimiter, redis: Redis) -> Any:
     """Give what the vendor's tasks ask it through; `redis` holds what its processes share."""
     match chosen:
         case PartsBoxSettings():
-            endpoint = _endpoint(chosen, PartsBox.secret_headers(chosen.api_key))
-            return PartsBox(session, limiter, endpoint, clock=clock)
+            return PartsBox(session, limiter, _endpoint(chosen, PartsBox.secret_headers(chosen.api_key)))
         case PartiumSettings():
-            endpoint = _endpoint(chosen, Partium.secret_headers(chosen.api_key))
-            return Partium(session, limiter, endpoint, clock=clock)
+            return Partium(session, limiter, _endpoint(chosen, Partium.secret_headers(chosen.api_key)))
         case OpenBomSettings():
             login = Login(chosen.app_key, chosen.username, chosen.password)
-            endpoint = _endpoint(chosen, OpenBom.secret_headers(login))
-            return OpenBom(session, limiter, endpoint, login, redis, clock=clock)
+            return OpenBom(session, limiter, _endpoint(chosen, OpenBom.secret_headers(login)), login, redis)
         case PartBoltSettings():
-            endpoint = _endpoint(chosen, PartBolt.secret_headers(chosen.token, chosen.header))
-            return PartBolt(session, limiter, endpoint, clock=clock)
+            return PartBolt(session, limiter, _endpoint(chosen, PartBolt.secret_headers(chosen.token, chosen.header)))
     raise TypeError(f"no adapter for {type(chosen).__name__}")
 
 

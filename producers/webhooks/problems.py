@@ -76,8 +76,7 @@ def response_to(error: ProblemError, request_id: str) -> web.Response:
         content_type=CONTENT_TYPE,
         headers=error.headers,
     )
-    # who comes back when it is asked to would meet the end of an idle connection
-    if error.close or error.status is HTTPStatus.SERVICE_UNAVAILABLE:
+    if error.close:
         response.force_close()
     return response
 

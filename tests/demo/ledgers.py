@@ -3,35 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import redis
 
-from tests.checker.evidence import Entry, Step
+from tests.demo.scenario import VENDORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 OPEN_STATES = ("waiting", "ready", "sending", "delayed", "in_doubt")
 ENDED_STATES = ("applied", "rejected", "held")
 
 
-class Ledgers:
-    """Reads the ledgers of these vendors; a redis.RedisError comes through."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command."""
 
-    def __init__(self, url: str, vendors: Sequence[str]) -> None:
+    vendor: str
+    key: str
+    kind: str
+    state: str
+    reason: str = ""
+    parent: str = ""
+    #: Sends that were spent on it.
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key} is {self.state}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change of a command's state."""
+
+    key: str
+    state: str
+    reason: str = ""
+
+
+class Ledgers:
+    """Reads the ledgers of all vendors; a redis.RedisError comes through."""
+
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._vendors = vendors
 
     def counts(self) -> dict[str, Counter[str]]:
         """Count the commands of each vendor by state, all at one moment: none is on its way between two ledgers."""
         with self._client() as client, client.pipeline(transaction=True) as asking:
-            for vendor in self._vendors:
+            for vendor in VENDORS:
                 asking.hgetall(f"{_prefix(vendor)}counts")
             found: list[dict[str, str]] = asking.execute()
         return {
             vendor: Counter({state: int(count) for state, count in counts.items()})
-            for vendor, counts in zip(self._vendors, found, strict=True)
+            for vendor, counts in zip(VENDORS, found, strict=True)
         }
 
     def entries(self, vendor: str) -> list[Entry]:

@@ -1,1 +1,0 @@
-"""The whole system on a virtual clock: plans from a seed, a world that plays them, a runner that judges the plays."""
