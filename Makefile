@@ -1,7 +1,7 @@
 # Everything a developer types. `make` alone lists the targets; ARGS="…" is handed to the program behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check lint names bench lock clean
+.PHONY: help install demo run test check lint names sim chaos grids mutants drills bench lock clean
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
@@ -39,6 +39,21 @@ names: $(INSTALLED) ## Check that the tests have the same names each time they a
 	@mkdir -p var && for seed in 1 2; do \
 		PYTHONHASHSEED=$$seed $(BIN)/python -m pytest --collect-only -q 2>&1 | grep :: >var/names-$$seed; \
 	done; diff var/names-1 var/names-2
+
+sim: $(INSTALLED) ## Play seeded faults on a virtual clock (SEED=n replays one, SEEDS=n plays so many)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED)) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
+chaos: $(INSTALLED) ## Play 5,000 commands while processes, server and vendors fail, and count every one
+	@$(BIN)/python -m tests.chaos $(ARGS)
+
+grids: $(INSTALLED) ## One command and one trouble a cell: crashes, late commits, unclear answers, 429s, repeats
+	@$(BIN)/python -m tests.grids $(ARGS)
+
+mutants: $(INSTALLED) ## Break the promise by hand in many places and see each found by its test
+	@$(BIN)/python -m tests.mutants $(ARGS)
+
+drills: $(INSTALLED) ## Long runs that count: limiter, restarts, backpressure (ARGS="limiter" for one)
+	@$(BIN)/python -m tests.drills $(ARGS)
 
 bench: $(INSTALLED) ## Measure against a plain Celery worker, side by side
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

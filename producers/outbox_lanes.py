@@ -12,7 +12,7 @@ import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from producers.outbox_records import OutboxState, Stored
+from producers.outbox_records import OutboxError, OutboxState, Stored
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,16 +27,13 @@ _END: Final = 2**63 - 1
 
 
 def to_stored(row: tuple[Any, ...]) -> Stored:
-    """Read a row of COLUMNS."""
+    """Read a row of COLUMNS; raises OutboxError for one that nobody of ours has written."""
     values = dict(zip(_NAMES, row, strict=True))
-    return Stored(
-        **{
-            **values,
-            "lanes": tuple(json.loads(values["lanes"])),
-            "state": OutboxState(values["state"]),
-            "offered": bool(values["offered"]),
-        }
-    )
+    try:
+        lanes, state = tuple(json.loads(values["lanes"])), OutboxState(values["state"])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise OutboxError(f"entry {values['seq']}: lanes or state cannot be read: {error}") from error
+    return Stored(**{**values, "lanes": lanes, "state": state, "offered": bool(values["offered"])})
 
 
 def enter(database: sqlite3.Connection, seq: int, lanes: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from producers.outbox_file import errors_named, open_beside
 from producers.outbox_lanes import COLUMNS, enter, to_stored
-from producers.outbox_records import OutboxState, Stored
+from producers.outbox_records import OutboxError, OutboxState, Stored
 
 if TYPE_CHECKING:
     import sqlite3
@@ -88,7 +88,10 @@ class OutboxView:
         """Count the entries by state; a state without any is left out."""
         with self._reading() as database:
             found = database.execute("SELECT state, COUNT(*) FROM outbox GROUP BY state").fetchall()
-        return {OutboxState(state): count for state, count in found}
+        try:
+            return {OutboxState(state): count for state, count in found}
+        except ValueError as error:
+            raise OutboxError(f"an entry has a state that cannot be read: {error}") from error
 
     def count_undelivered(self) -> int:
         """Count what the relay has not taken yet."""

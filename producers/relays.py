@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tasks.records import CommandRecord
     from tasks.submit import Accepted
 
-#: Redis answers in milliseconds.
+#: Redis answers in milliseconds; one that does not must not make a station wait.
 LEDGER_SECONDS: Final = 4.0
 #: So many go to Redis side by side, where they share no lane.
 _AT_ONCE: Final = 64

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,7 +15,6 @@ from pydantic import (
     Field,
     SecretStr,
     StringConstraints,
-    model_validator,
 )
 
 from producers.scanner.commands import PREFIX, checked_prefix
@@ -24,47 +22,11 @@ from producers.scanner.inputs import parse_sources
 from producers.scanner.labels import DEFAULT_PATTERN, compile_pattern
 from producers.scanner.modes import BOUNCE_MS, REPEAT_SECONDS
 from producers.scanner.sounds import checked_sound
+from producers.tokens import CLIENT_NAME, ClientToken, checked_token, parse_tokens
 
 WEBHOOKS_PREFIX: Final = "STOCKRELAY_WEBHOOKS_"
 STATION_PREFIX: Final = "STOCKRELAY_STATION_"
 FILES_PREFIX: Final = "STOCKRELAY_FILES_"
-#: Below this a token can be guessed; `openssl rand -base64 24` gives twice as many.
-MIN_TOKEN_CHARACTERS: Final = 16
-#: The token characters of RFC 6750 section 2.1.
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-#: A client's name becomes the `source` of its commands; the colon separates it from its token.
-_CLIENT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-ClientTokens = tuple[tuple[str, SecretStr], ...]
-
-
-def _checked_token(token: str) -> SecretStr:
-    if len(token) < MIN_TOKEN_CHARACTERS:
-        raise ValueError(f"shorter than {MIN_TOKEN_CHARACTERS} characters")
-    if _TOKEN.fullmatch(token) is None:
-        raise ValueError("holds characters other than letters, digits and . _ ~ + / - =")
-    return SecretStr(token)
-
-
-def parse_tokens(text: str) -> ClientTokens:
-    """Read `client:token` entries, separated by commas or line ends; a client may have several (rotation).
-
-    ValueError names an entry by its place, never by its text, which may be a secret.
-    """
-    tokens: list[tuple[str, SecretStr]] = []
-    for place, entry in enumerate(filter(None, (part.strip() for part in re.split(r"[,\n]", text))), start=1):
-        client, colon, token = entry.partition(":")
-        if not colon or _CLIENT.fullmatch(client) is None:
-            raise ValueError(f"entry {place}: is not client:token")
-        try:
-            tokens.append((client, _checked_token(token)))
-        except ValueError as error:
-            raise ValueError(f"entry {place}: the token is {error}") from None
-    if not tokens:
-        raise ValueError("no token configured; give entries client:token")
-    if len({token.get_secret_value() for _, token in tokens}) < len(tokens):
-        raise ValueError("two entries have the same token; give each its own")
-    return tuple(tokens)
 
 
 def _as_tokens(value: object) -> object:
@@ -72,15 +34,11 @@ def _as_tokens(value: object) -> object:
 
 
 def _as_token(value: object) -> object:
-    return _checked_token(value.strip()) if isinstance(value, str) else value
+    return checked_token(value.strip()) if isinstance(value, str) else value
 
 
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, text.split(","))))
-
-
-def _as_names(value: object) -> object:
-    return _listed(value) if isinstance(value, str) else value
 
 
 def _as_origins(value: object) -> object:
@@ -145,9 +103,8 @@ class WebhookSettings(_Settings):
     #: Loopback: other machines come through a proxy that speaks TLS.
     host: Annotated[str, AfterValidator(_named_host)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65_535)] = 8080
-    tokens: Annotated[ClientTokens, BeforeValidator(_as_tokens)]
-    #: Clients that may take back commands of others, separated by commas.
-    operators: Annotated[tuple[str, ...], BeforeValidator(_as_names)] = ()
+    #: `client:token` or `client:token:roles`, separated by commas or line ends; see `producers.tokens`.
+    tokens: Annotated[tuple[ClientToken, ...], BeforeValidator(_as_tokens)]
     #: The TOML file whose `[sources.…]` say which webhooks are taken; without it there are none.
     config: Path | None = None
     #: What was accepted while Redis was away; each process needs its own, on a disk that outlives the process.
@@ -161,19 +118,12 @@ class WebhookSettings(_Settings):
     #: Pages of these origins may ask here from a browser, separated by commas.
     cors_origins: Annotated[tuple[str, ...], BeforeValidator(_as_origins)] = ()
 
-    @model_validator(mode="after")
-    def _operators_are_clients(self) -> Self:
-        unknown = set(self.operators) - {client for client, _ in self.tokens}
-        if unknown:
-            raise ValueError(f"operators: no token is {min(unknown)}'s; name clients of the tokens")
-        return self
-
 
 class StationSettings(_Settings):
     """Settings of `stockrelay-station` (`STOCKRELAY_STATION_…`)."""
 
     #: Also the `source` of its commands, so the relay's token must be this client's.
-    id: Annotated[str, StringConstraints(pattern=rf"^{_CLIENT.pattern}$")]
+    id: Annotated[str, StringConstraints(pattern=rf"^{CLIENT_NAME.pattern}$")]
     deliver_url: Annotated[str, AfterValidator(_safe_address)]
     token: Annotated[SecretStr, BeforeValidator(_as_token)]
     #: None: `var/outbox/<id>.sqlite3` in the working folder.

@@ -70,7 +70,10 @@ class Absolute(_OnRecord[C]):
                 return landed
 
     async def look(self, command: C, target: Target[Any]) -> Finding:
-        record = await self.read(command, target)
+        return self.find(await self.read(command, target), command, target)
+
+    def find(self, record: Record | None, command: C, target: Target[Any]) -> Finding:
+        """Tell from what was read whether the write is there."""
         if record is None:
             return Undecidable(Why.CHANGED)
         if self.holds(record, command):
@@ -91,12 +94,26 @@ class ListSetting(Absolute[C]):
     def holds(self, record: Record, command: C) -> bool:
         return all(as_wanted for _, as_wanted in self.items(record.fields, command).values())
 
-    async def look(self, command: C, target: Target[Any]) -> Finding:
-        match await super().look(command, target):
-            case Undecidable(Why.CHANGED, (Record() as record,)) if self._is_in_part(record, command, target.image):
+    async def proof(self, command: C, target: Target[Any]) -> Finding:
+        match await super().proof(command, target):
+            case Undecidable(Why.INCOMPLETE, (Record() as found,)) if found.fields == target.image.fields:
+                # what an earlier send brought is there, and this one was confirmed and brought nothing
+                return Undecidable(Why.IGNORED)
+            case finding:
+                return finding
+
+    def find(self, record: Record | None, command: C, target: Target[Any]) -> Finding:
+        match super().find(record, command, target):
+            case Undecidable(Why.CHANGED, (Record() as found,)) if self._is_in_part(found, command, target.image):
+                return Undecidable(Why.INCOMPLETE, (found,))
+            case Absent() if record is not None and target.doubted and self._has_some(record, command):
+                # an earlier send may have brought them: whoever refuses the rest leaves them there
                 return Undecidable(Why.INCOMPLETE, (record,))
             case finding:
                 return finding
+
+    def _has_some(self, record: Record, command: C) -> bool:
+        return any(as_wanted for _, as_wanted in self.items(record.fields, command).values())
 
     def _is_in_part(self, record: Record, command: C, image: Image) -> bool:
         now, was = self.items(record.fields, command), self.items(image.fields or {}, command)

@@ -13,7 +13,7 @@ from tasks.absolute import ListSetting
 from tasks.commands import Command, CustomKey, CustomValue, Model
 from tasks.effects import Effect
 from tasks.identity import IDENTITY
-from tasks.lookup import Absent, Finding, Landed, Undecidable, Why
+from tasks.lookup import Absent, Finding, Image, Landed, Undecidable, Why
 from tasks.parts import PartCommand
 from tasks.ports import Record
 from tasks.task import Before
@@ -105,7 +105,7 @@ class CustomFieldChange(ListSetting[CustomFieldCommand]):
 
     async def proof(self, command: CustomFieldCommand, target: Target[PartPort]) -> Finding:
         match await super().proof(command, target):
-            case Undecidable(Why.IGNORED) if isinstance(command, SetCustomFields):
+            case Undecidable(Why.IGNORED) if isinstance(command, SetCustomFields) and not _was_shown(target.image):
                 # confirmed, and not shown: then the vendor's answer is all there is
                 return Absent()
             case finding:
@@ -122,6 +122,11 @@ class CustomFieldChange(ListSetting[CustomFieldCommand]):
         if isinstance(command, SetCustomFields):
             return await target.port.set_custom_fields(command, sending)
         return await target.port.delete_custom_field(command, sending)
+
+
+def _was_shown(image: Image) -> bool:
+    """Tell whether the vendor showed any of the keys before: then it would show a new value too."""
+    return any(value is not None for value in (image.fields or {}).values())
 
 
 TASKS: Final[Mapping[type[Command], Task[Any]]] = {

@@ -11,6 +11,7 @@ StockrelayError
     ├── LeaseLostError           another owner has the command now
     ├── KeyReusedError           an idempotency key came back with another command
     ├── UnknownCommandError      no such key in the ledger
+    ├── UnknownRedriveError      no such bulk replay
     └── DamagedRecordError       what the ledger keeps under a key cannot be read as a command
 """
 
@@ -128,6 +129,10 @@ class KeyReusedError(LedgerError):
 
 class UnknownCommandError(LedgerError):
     """The ledger has no command under this key."""
+
+
+class UnknownRedriveError(LedgerError):
+    """The ledger has no bulk replay of this id."""
 
 
 class DamagedRecordError(LedgerError):

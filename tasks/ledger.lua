@@ -1,5 +1,6 @@
 -- The steps of a command's life. Each checks first and writes after: a refused step changes nothing.
--- Signature and keys: see ledger_state.lua, which stands in front of this file.
+-- Signature and keys: see ledger_state.lua, which stands in front of this file; what people decide: ledger_desk.lua,
+-- which stands behind it.
 
 local step = {}
 
@@ -13,13 +14,20 @@ local function store(c)
   announce(c.key, c.kind, 'accepted', '')
 end
 
+-- The state of a known command, which is held by now where it is damaged; a forgotten one counts as cancelled.
+local function state_of(key)
+  if redis.call('EXISTS', cmd(key)) == 0 then return 'cancelled' end
+  sound(key)
+  return get(key, 'state')
+end
+
 local function admit(c)
   local known = get(c.key, 'digest')
   local alias = present(c.alias) and prefix .. 'alias:' .. c.alias
   local named = alias and redis.call('GET', alias)
   local answer
   if named and named ~= c.key then
-    answer = {key = named, state = get(named, 'state') or 'cancelled', fresh = false, conflict = true}
+    answer = {key = named, state = state_of(named), fresh = false, conflict = true}
   elseif redis.call('EXISTS', cmd(c.key)) == 1 then
     local conflict = sound(c.key) and known ~= c.digest
     answer = {key = c.key, state = get(c.key, 'state'), fresh = false, conflict = conflict}
@@ -269,65 +277,6 @@ function step.announce_children()
   return {state = 'sending'}
 end
 
--- {key, by, retention_seconds}: only what no worker has begun
-function step.cancel()
-  local key = args.key
-  if not get(key, 'state') or not sound(key) or number(key, 'total') > 0 then return refused(key) end
-  if get(key, 'family') then return {error = 'refused', state = 'expanding: its children are at other vendors'} end
-  if not move(key, 'cancelled', 'cancelled by ' .. args.by) then return refused(key) end
-  leave_lanes(key)
-  retire(key)
-  close_child(key, false)
-  return {state = 'cancelled'}
-end
-
--- {key, by, command?, summary?, lanes?}: a dead letter runs again, held ones in their place, rejected ones at the tail.
--- What a correction replaces stays in the evidence.
-function step.replay()
-  local key = args.key
-  local state = get(key, 'state')
-  if not stands_in('dead', key) or fault_of(key) or number(key, 'total') > 0 then return refused(key) end
-  local edited = present(args.command)
-  local replaced = edited and get(key, 'command') or nil
-  if state == 'held' and edited then leave_lanes(key) end
-  if edited then
-    if replaced and not get(key, 'original') then redis.call('HSET', cmd(key), 'original', replaced) end
-    redis.call('HSET', cmd(key), 'command', args.command, 'summary', args.summary, 'lanes', cjson.encode(args.lanes))
-  end
-  if state == 'rejected' or edited then
-    enter_lanes(key)
-  end
-  redis.call('ZREM', prefix .. 'dead', key)
-  redis.call('HSET', cmd(key), 'attempts', 0, 'waits', 0, 'looks', 0, 'failed_looks', 0, 'crashes', 0,
-    'replayed_by', args.by)
-  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'receipt')
-  keep_evidence(key, cjson.encode({what = 'replayed', by = args.by, edited = edited, replaced = replaced}))
-  if take_place(key) == 0 then make_ready(key, 'replayed by ' .. args.by)
-  else move(key, 'waiting', 'replayed by ' .. args.by) end
-  return {state = get(key, 'state')}
-end
-
--- {key, by, reason, retention_seconds, lanes?}: a person decides that a dead letter stays undone.
--- `lanes`: where one that does not say so itself was found standing.
-function step.discard()
-  local key = args.key
-  if not stands_in('dead', key) then return refused(key) end
-  local was = get(key, 'state')
-  if was ~= 'rejected' and was ~= 'held' then
-    hold_damaged(key, fault_of(key, {rejected = 1, held = 1}))
-    was = 'held'
-  end
-  set_aside('evidence:', key, 'list')
-  move(key, 'rejected', 'discarded by ' .. args.by .. ': ' .. args.reason)
-  redis.call('ZREM', prefix .. 'dead', key)
-  redis.call('HSET', cmd(key), 'discarded_by', args.by)
-  keep_evidence(key, cjson.encode({what = 'discarded', by = args.by, reason = args.reason, was = was}))
-  if was == 'held' then leave_lanes(key, args.lanes) end
-  retire(key)
-  close_child(key, false)
-  return {state = 'rejected'}
-end
-
 local function due(index, limit)
   return redis.call('ZRANGE', prefix .. index, '-inf', ms(now), 'BYSCORE', 'LIMIT', 0, limit)
 end
@@ -389,5 +338,3 @@ function step.promote()
   answer.next_in_ms = next_due({'delayed', 'sending', 'doubt'})
   return answer
 end
-
-return cjson.encode({answer = step[ARGV[1]](), damaged = damaged})

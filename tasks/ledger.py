@@ -5,36 +5,32 @@ from __future__ import annotations
 import json
 import logging
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
-
-from redis.exceptions import ResponseError
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tasks import telemetry
 from tasks.admissions import Admissions, arguments_of
 from tasks.envelope import hint_template, queue_of
-from tasks.errors import DamagedRecordError, LeaseLostError, TransitionRefusedError, UnknownCommandError
-from tasks.records import (
-    Admission,
-    Claim,
-    Closing,
-    CommandRecord,
-    DamagedRecord,
-    NewCommand,
-    Promotion,
-    State,
-    Verdict,
-    lane_names,
+from tasks.errors import (
+    DamagedRecordError,
+    LeaseLostError,
+    TransitionRefusedError,
+    UnknownCommandError,
+    UnknownRedriveError,
 )
+from tasks.ledger_reading import LedgerReading, prefix_of
+from tasks.records import Admission, Claim, Closing, CommandRecord, NewCommand, Promotion, RedriveMove, State, Verdict
 from tasks.script_calls import ScriptCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
-logger = logging.getLogger(__name__)
+    from tasks.dead_letter_records import Place
 
-T = TypeVar("T")
+__all__ = ["MAX_CRASHES", "RETENTION_DAYS", "STALE_HINT_SECONDS", "Ledger", "prefix_of"]
+
+logger = logging.getLogger(__name__)
 
 #: How long an applied, cancelled or discarded command is remembered, and its key recognised.
 RETENTION_DAYS: Final = 30
@@ -43,48 +39,21 @@ MAX_CRASHES: Final = 5
 #: A hint nobody took for this long after every older one left the queue is lost, and published again.
 STALE_HINT_SECONDS: Final = 10.0
 _DAY_SECONDS: Final = 86_400
-#: Keys looked at in one call of a search: a few milliseconds of the server's time.
-_SCAN_KEYS: Final = 250
 #: No \u escapes: cjson refuses those of lone surrogates, which a vendor's answer may hold.
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def prefix_of(vendor: str) -> str:
-    """Name the key prefix of a vendor; the braces keep its keys on one node of any Redis."""
-    return f"sr:{{{vendor}}}:"
-
-
 def _source() -> str:
     folder = resources.files("tasks")
-    return "\n".join(folder.joinpath(name).read_text() for name in ("ledger_state.lua", "ledger.lua"))
-
-
-async def _unless_other_type(answer: Awaitable[T]) -> T | None:
-    """Await an answer of Redis; None where the key holds another type of value."""
-    try:
-        return await answer
-    except ResponseError as error:
-        if not str(error).startswith("WRONGTYPE"):
-            raise
-        return None
-
-
-def _evidence(text: str) -> dict[str, Any]:
-    """Read one entry; what cannot be read is shown as it is."""
-    try:
-        entry = json.loads(text)
-    except (ValueError, RecursionError):
-        entry = None
-    if isinstance(entry, dict) and isinstance(entry.get("at_ms"), int):
-        return entry
-    return {"what": "unreadable", "at_ms": 0, "raw": text}
+    parts = ("ledger_state.lua", "ledger.lua", "ledger_desk.lua")
+    return "\n".join(folder.joinpath(name).read_text() for name in parts)
 
 
 def _maybe_json(value: object) -> str:
     return _json(value) if value else ""
 
 
-class Ledger:
+class Ledger(LedgerReading):
     """One vendor's part of the ledger.
 
     Steps that need the command's lease take `owner`, the token it was claimed with, and raise LeaseLostError when
@@ -101,9 +70,7 @@ class Ledger:
         stale_hint_seconds: float = STALE_HINT_SECONDS,
         request_seconds: float = 0.0,
     ) -> None:
-        self.vendor = vendor
-        self._redis = redis
-        self._prefix = prefix_of(vendor)
+        super().__init__(redis, vendor)
         self._queue = queue_of(vendor)
         self._template = hint_template(self._queue)
         self._calls = ScriptCalls(redis, redis.register_script(_source()), [self._prefix])
@@ -130,6 +97,8 @@ class Ledger:
     @staticmethod
     def _refuse(name: str, arguments: dict[str, Any], state: str) -> None:
         key = arguments.get("key", "")
+        if "id" in arguments:
+            raise UnknownRedriveError(f"{arguments['id']}: no such bulk replay")
         if state == "unknown":
             raise UnknownCommandError(f"{key}: the ledger knows no such command")
         if "owner" in arguments:
@@ -312,79 +281,66 @@ class Ledger:
         """Cancel a command that no worker has begun; raises TransitionRefusedError otherwise."""
         await self._step("cancel", key=key, by=by, retention_seconds=self._retention_seconds)
 
-    async def replay(self, key: str, by: str, edited: NewCommand | None = None) -> State:
-        """Run a dead letter again under its key: a held one in its place, a rejected or edited one at the tail."""
-        changes = (
-            {}
-            if edited is None
-            else {"command": edited.command, "summary": edited.summary, "lanes": list(edited.lanes)}
+    async def replay(
+        self,
+        key: str,
+        by: str,
+        edited: NewCommand | None = None,
+        *,
+        at: Place | None = None,
+        revision: str | None = None,
+        changes: Sequence[Mapping[str, Any]] = (),
+    ) -> State:
+        """Run a dead letter again under its key, as corrected now or before: see `DeadLetters.replay`."""
+        answer = await self._step(
+            "replay", key=key, by=by, at=at, revision=revision, **_correction(edited, by, changes)
         )
-        answer = await self._step("replay", key=key, by=by, **changes)
         return State(answer["state"])
 
-    async def discard(self, key: str, by: str, reason: str) -> None:
+    async def edit(
+        self,
+        key: str,
+        by: str,
+        edited: NewCommand | None,
+        *,
+        revision: str | None = None,
+        changes: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Keep a correction for the next replay of a dead letter; None takes back the one that is kept."""
+        await self._step("edit", key=key, by=by, revision=revision, **_correction(edited, by, changes))
+
+    async def discard(self, key: str, by: str, reason: str, *, revision: str | None = None) -> None:
         """Close a dead letter for good, undone, with a person's reason; a held one lets its lane go on."""
         lanes = await self._lanes_of_damaged(key)
         where = {} if lanes is None else {"lanes": lanes}
-        await self._step("discard", key=key, by=by, reason=reason, retention_seconds=self._retention_seconds, **where)
-
-    async def _lanes_of_damaged(self, key: str) -> list[str] | None:
-        """Search the lanes for a command whose record does not name them; None where it does."""
-        fields = await self._raw(key)
-        if lane_names((fields or {}).get("lanes")) is not None:
-            return None
-        start = self._prefix + "lane:"
-        return [
-            cast("str", lane).removeprefix(start)
-            async for lane in self._redis.scan_iter(match=start + "*", _type="LIST", count=_SCAN_KEYS)
-            if await cast("Awaitable[Any]", self._redis.lpos(lane, key)) is not None
-        ]
-
-    async def read(self, key: str) -> CommandRecord | DamagedRecord | None:
-        """Read what is known of a command, readable or not; None for one that is not known."""
-        fields = await self._raw(key)
-        if fields is None:
-            return DamagedRecord(key, self.vendor, "it is not a hash", {})
-        if fields:
-            try:
-                return CommandRecord.from_hash(key, self.vendor, fields)
-            except DamagedRecordError as error:
-                return error.record
-        if await self._redis.zscore(self._prefix + "dead", key) is None:
-            return None
-        return DamagedRecord(key, self.vendor, "it is not there", {})
-
-    async def _raw(self, key: str) -> dict[str, str] | None:
-        """Read a command's hash, empty where there is none; None where something else stands there."""
-        return await _unless_other_type(
-            cast("Awaitable[dict[str, str]]", self._redis.hgetall(self._prefix + "cmd:" + key))
+        seconds = self._retention_seconds
+        await self._step(
+            "discard", key=key, by=by, reason=reason, revision=revision, retention_seconds=seconds, **where
         )
 
-    async def knows(self, key: str) -> bool:
-        """Tell whether there is a command of this key, readable or not."""
-        return bool(await self._redis.exists(self._prefix + "cmd:" + key))
+    async def letters(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        """Read what the ledger keeps of these dead letters, all in one answer; see `Search`."""
+        found: list[dict[str, Any]] = await self._step("letters", keys=list(keys))
+        return found
 
-    async def find(self, key: str) -> CommandRecord | None:
-        """Read what is known of a command; raises DamagedRecordError where that cannot be read."""
-        record = await self.read(key)
-        if isinstance(record, DamagedRecord):
-            raise DamagedRecordError(record)
-        return record
+    async def begin_redrive(self, redrive_id: str, by: str, wanted: Mapping[str, Any], per_second: float) -> None:
+        """Begin the bulk replay of the letters that were staged under its id; begun twice is begun once."""
+        await self._step("begin_redrive", id=redrive_id, by=by, filter=_json(wanted), per_second=per_second)
 
-    async def evidence(self, key: str) -> list[dict[str, Any]]:
-        """Read everything that was seen, sent and answered for a command, oldest first."""
-        entries = await _unless_other_type(
-            cast("Awaitable[list[str]]", self._redis.lrange(self._prefix + "evidence:" + key, 0, -1))
-        )
-        return [_evidence(entry) for entry in entries or ()]
+    async def move_redrives(self) -> RedriveMove:
+        """Replay what the bulk replays have due, each at its rate; any worker may call it."""
+        answer = await self._step("move_redrives", retention_seconds=self._retention_seconds)
+        soonest = answer.pop("next_in_ms")
+        return RedriveMove(**answer, next_in_ms=None if soonest < 0 else int(soonest))
 
-    async def dead_letters(self, limit: int = 100) -> list[CommandRecord | DamagedRecord]:
-        """List the dead letters, newest first, the unreadable ones too."""
-        keys = cast("list[str]", await self._redis.zrange(self._prefix + "dead", 0, limit - 1, desc=True))
-        found = [await self.read(key) for key in keys]
-        return [record for record in found if record is not None]
+    async def cancel_redrive(self, redrive_id: str, by: str) -> None:
+        """Stop a bulk replay; one that has ended stays as it is."""
+        await self._step("cancel_redrive", id=redrive_id, by=by, retention_seconds=self._retention_seconds)
 
-    async def counts(self) -> dict[State, int]:
-        """Count the commands by state; applied ones that were forgotten after the retention stay counted."""
-        fields = cast("dict[str, str]", await self._redis.hgetall(self._prefix + "counts"))
-        return {state: int(fields[state]) for state in State if fields.get(state, "0") != "0"}
+
+def _correction(edited: NewCommand | None, by: str, changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    entry = {"what": "edited", "by": by, "changes": [dict(change) for change in changes]}
+    shown = {"evidence": _json(entry)} if changes else {}
+    if edited is None:
+        return shown
+    return {**shown, "command": edited.command, "summary": edited.summary, "lanes": list(edited.lanes)}

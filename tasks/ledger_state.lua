@@ -1,5 +1,5 @@
 -- What every step of the ledger shares: the clock, the closed set of states, lanes, hints and events.
--- Loaded in front of ledger.lua; both make one script.
+-- Loaded in front of ledger.lua and ledger_desk.lua; they make one script.
 --
 -- script(KEYS[1] prefix; ARGV[1] step, ARGV[2] queue, ARGV[3] hint template, ARGV[4] JSON arguments)
 -- -> JSON {answer, damaged: {key, problem} of every record found damaged, and held, on the way}
@@ -17,7 +17,12 @@
 --   closed          LIST   children of another vendor's parents that ended for good, until their parents know; JSON
 --   damaged:<key>   any    what stood where the command's hash or evidence belongs
 --   counts          HASH   state -> how many
---   places          STRING counter of the places in the lanes
+--   places          STRING counter of the places at the tails of the lanes; first_places: of those before all others
+--   redrive:<id>    HASH   a bulk replay: state, by, filter, per_second, total, replayed, skipped, times
+--   redrive:<id>:keys LIST what it has still to replay, "<revision> <key>"; expires until the bulk replay has begun
+--   redrive:<id>:left_alone LIST the first it skipped, JSON {key, why}
+--   redriving       ZSET   running bulk replay -> when its next replay is due (ms)
+--   redrives        ZSET   bulk replay -> when it was begun (ms), ended ones included
 --   events          STREAM key, kind, state, reason, client of every step
 
 local prefix, queue, template = KEYS[1], ARGV[2], ARGV[3]
@@ -41,7 +46,7 @@ local NEXT = {
 local FINAL = {applied = 1, rejected = 1, held = 1, cancelled = 1}
 --: HINCRBY fails on what is no integer
 local COUNTERS = {
-  'attempts', 'waits', 'looks', 'failed_looks', 'crashes', 'hints', 'blocked', 'total', 'done', 'failed',
+  'attempts', 'waits', 'looks', 'failed_looks', 'crashes', 'hints', 'blocked', 'total', 'done', 'failed', 'decisions',
 }
 
 local function cmd(key) return prefix .. 'cmd:' .. key end
@@ -105,22 +110,21 @@ local function make_ready(key, reason)
   return true
 end
 
--- The names of a command's lanes, or nil where they cannot be read.
-local function readable_lanes(key)
-  local readable, lanes = pcall(cjson.decode, get(key, 'lanes') or '')
-  if not readable or type(lanes) ~= 'table' then return nil end
+-- A list of names as it is kept, or nil where it cannot be read.
+local function readable_names(text)
+  local readable, found = pcall(cjson.decode, text or '')
+  if not readable or type(found) ~= 'table' then return nil end
   local names = 0
-  for _, name in pairs(lanes) do
+  for _, name in pairs(found) do
     if type(name) ~= 'string' then return nil end
     names = names + 1
   end
-  return names == #lanes and lanes or nil
+  return names == #found and found or nil
 end
 
-local function lanes_of(key) return readable_lanes(key) or {} end
+local function lanes_of(key) return readable_names(get(key, 'lanes')) or {} end
 
-local function lane_fault(key)
-  local lanes = readable_lanes(key)
+local function lane_fault(lanes)
   if not lanes then return 'field lanes: not a list of names' end
   for _, name in ipairs(lanes) do
     local found = type_of(prefix .. 'lane:' .. name)
@@ -165,7 +169,7 @@ local function fault_of(key, states)
   end
   found = type_of(prefix .. 'evidence:' .. key)
   if found ~= 'list' and found ~= 'none' then return 'its evidence is a ' .. found .. ', not a list' end
-  return lane_fault(key) or text_fault(key)
+  return lane_fault(readable_names(get(key, 'lanes'))) or text_fault(key)
 end
 
 local function stands_in(index, key) return redis.call('ZSCORE', prefix .. index, key) end

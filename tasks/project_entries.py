@@ -296,11 +296,20 @@ class EntryRemoval(Removal[DeleteEntries]):
         there = (target.image.fields or {})["entry_ids"]
         return await target.port.delete_entries(command.project_id, tuple(there), sending)
 
+    async def proof(self, command: DeleteEntries, target: Target[ProjectEntryPort]) -> Finding:
+        match await super().proof(command, target):
+            case Undecidable(Why.INCOMPLETE, (Record() as found,)) if found.fields == target.image.fields:
+                return Undecidable(Why.IGNORED)
+            case finding:
+                return finding
+
     async def look(self, command: DeleteEntries, target: Target[ProjectEntryPort]) -> Finding:
         record = await self.read(command, target)
         if record is None:
             return Landed((), Proof.STATE)
-        return Absent() if record.fields == target.image.fields else Undecidable(Why.INCOMPLETE, (record,))
+        # some may be gone by an earlier send: whoever refuses the rest does not bring them back
+        untouched = len(record.fields["entry_ids"]) == len(command.entry_ids)
+        return Absent() if untouched else Undecidable(Why.INCOMPLETE, (record,))
 
     def not_there(self, command: DeleteEntries) -> RejectedError:
         return _no_entries(command.project_id, command.entry_ids)

@@ -48,6 +48,10 @@ class Verdict(StrEnum):
     DAMAGED = "damaged"
 
 
+#: More is no moment, and Python reads no more than 4,300.
+_MOMENT_DIGITS: Final = 16
+
+
 @dataclass(frozen=True, slots=True)
 class DamagedRecord:
     """What the ledger keeps under a key, where that cannot be read as a command."""
@@ -69,14 +73,14 @@ class DamagedRecord:
     @property
     def updated_ms(self) -> int | None:
         text = self.fields.get("updated_ms", "")
-        return int(text) if text.isdecimal() else None
+        return int(text) if text.isdecimal() and len(text) <= _MOMENT_DIGITS else None
 
 
 def lane_names(text: str | None) -> tuple[str, ...] | None:
     """Read a list of names as the ledger keeps it; None where it is none."""
     try:
         found = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not (isinstance(found, list | dict) and all(isinstance(name, str) for name in found)):
         return None
@@ -174,8 +178,15 @@ class CommandRecord:
     done: int
     failed: int
     original: str | None
+    #: The command as a person corrected it, for the next replay, and the lanes it will stand in.
+    corrected: str | None
+    corrected_summary: str | None
+    corrected_lanes: tuple[str, ...]
+    edited_by: str | None
     discarded_by: str | None
     replayed_by: str | None
+    #: Its place among the commands accepted by this vendor's ledger; those of one moment are told apart by it.
+    accepted_place: int
 
     @classmethod
     def from_hash(cls, key: str, vendor: str, fields: Mapping[str, str]) -> Self:
@@ -211,8 +222,13 @@ class CommandRecord:
             done=read.number("done"),
             failed=read.number("failed"),
             original=fields.get("original"),
+            corrected=fields.get("corrected"),
+            corrected_summary=fields.get("corrected_summary"),
+            corrected_lanes=read.names("corrected_lanes"),
+            edited_by=fields.get("edited_by"),
             discarded_by=fields.get("discarded_by"),
             replayed_by=fields.get("replayed_by"),
+            accepted_place=read.maybe("accepted_place") or read.number("place"),
         )
 
     def public(self) -> dict[str, Any]:
@@ -267,6 +283,18 @@ class Promotion:
     #: Ended children whose parents, at other vendors, have not been told yet.
     closed: int
     #: Milliseconds until something is due; None when nothing waits for the clock.
+    next_in_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RedriveMove:
+    """What one look at the bulk replays moved."""
+
+    replayed: int
+    skipped: int
+    #: Bulk replays that have ended with this look.
+    ended: int
+    #: Milliseconds until one has something due; None when none is running.
     next_in_ms: int | None
 
 

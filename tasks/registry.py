@@ -60,6 +60,8 @@ _BY_KIND: Final[Mapping[str, type[Command]]] = {
 _INTERNAL_KINDS: Final = frozenset({orders.ReceiveLine.kind, part_upsert.CreatePart.kind, routing.RoutePart.kind})
 #: A refused value is quoted back this long, no longer.
 _SHOWN_LENGTH: Final = 80
+#: A sender who has so many of them wrong reads no further.
+_MOST_PROBLEMS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +155,6 @@ def _problems(error: ValidationError) -> list[Problem]:
             body = item["input"]
             value = _shown(body.get(field)) if isinstance(body, Mapping) else "nothing"
         found.append(Problem(field, value, message))
+    if len(found) > _MOST_PROBLEMS:
+        found[_MOST_PROBLEMS:] = [Problem("(more)", "not shown", f"{len(found) - _MOST_PROBLEMS} further problems")]
     return found

@@ -102,6 +102,14 @@ def _deliver(call: _Call[Any, Answered], answer: Answered | Exception) -> None:
     if call.answer.done():  # cancelled meanwhile
         return
     if isinstance(answer, Exception):
-        call.answer.set_exception(answer)
+        call.answer.set_exception(_own(answer))
     else:
         call.answer.set_result(answer)
+
+
+def _own(error: Exception) -> Exception:
+    """Give a caller an error of its own: whoever raises a shared one makes everybody's traceback longer."""
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error.__cause__
+    return own

@@ -13,7 +13,7 @@ from tasks.catalog import UpsertPart
 from tasks.errors import KeyReusedError
 from tasks.identity import derive_key
 from tasks.ledger import RETENTION_DAYS, Ledger
-from tasks.records import NewCommand, State
+from tasks.records import CommandRecord, NewCommand, State
 from tasks.registry import InvalidCommandError, Problem, submittable_kinds, vendors
 from tasks.routes import ROUTING, Routes
 from tasks.routing import RoutePart, UnroutableError, route
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from tasks.commands import Command
-    from tasks.records import Admission, CommandRecord
+    from tasks.records import Admission
 
 #: A station's clock may be wrong by this much; a later moment is a wrong clock or a wrong unit.
 MAX_AHEAD_SECONDS: Final = 86_400
@@ -69,6 +69,29 @@ def to_child(command: Command, vendor: str, parent: str, client: str) -> NewComm
     return new if command.vendor == vendor else replace(new, parent=f"{vendor}:{parent}")
 
 
+def check_submittable(command: Command, at_ms: int) -> None:
+    """Refuse what no producer may submit, and an event of a wrong clock; raises InvalidCommandError."""
+    if command.kind not in submittable_kinds():
+        message = f"not for clients; send one of {', '.join(submittable_kinds())}"
+        raise InvalidCommandError((Problem("kind", f'"{command.kind}"', message),))
+    if command.stock_timestamp - at_ms > MAX_AHEAD_SECONDS * 1000:
+        message = "more than a day in the future; check the clock, and send UTC milliseconds"
+        raise InvalidCommandError((Problem("stock_timestamp", str(command.stock_timestamp), message),))
+
+
+def as_routed(command: Command, routes: Routes) -> Command:
+    """Give what is accepted for a command: itself, or the parent of what several vendors get.
+
+    Raises InvalidCommandError for a part that the routes make no command of.
+    """
+    if not isinstance(command, UpsertPart):
+        return command
+    try:
+        return route(command, routes)
+    except UnroutableError as error:
+        raise InvalidCommandError((Problem(error.place, "not shown", error.message),)) from error
+
+
 def _digest(command: Command) -> str:
     # without defaults: a field that a later version adds must not make a re-delivery look different
     said = command.model_dump_json(exclude_defaults=True)
@@ -97,7 +120,7 @@ class Submitter:
         Raises InvalidCommandError for what may not be submitted, KeyReusedError when either key is known with another
         command, and Redis errors as they are: then nothing is promised and the same submission may be repeated.
         """
-        self._check(command)
+        check_submittable(command, self._clock_ms())
         vendor, routed = await self._route(command)
         alias = "" if idempotency_key is None else derive_key("idempotency-key", client, idempotency_key)
         # the same event is the same command, whatever the routes make of it by now
@@ -118,8 +141,9 @@ class Submitter:
         The parent is in the ledger by then: should this process die here, a worker admits them.
         """
         if not admission.fresh:
-            record = await self._ledgers[parent.vendor].find(new.key)
-            if record is None or record.total or record.state.is_final:
+            record = await self._ledgers[parent.vendor].read(new.key)
+            # about a damaged one no machine can decide: it is held, or will be when it is claimed
+            if not isinstance(record, CommandRecord) or record.total or record.state.is_final:
                 return
         for command in parent.commands():
             await self._admit(command.vendor, to_child(command, parent.vendor, new.key, new.client))
@@ -131,10 +155,7 @@ class Submitter:
         """
         if not isinstance(command, UpsertPart):
             return command.vendor, command
-        try:
-            routed = route(command, self._routes)
-        except UnroutableError as error:
-            raise InvalidCommandError((Problem(error.place, "not shown", error.message),)) from error
+        routed = as_routed(command, self._routes)
         other = command.vendor if routed.vendor == ROUTING else ROUTING
         if await self._ledgers[other].knows(command.key()):
             return other, command
@@ -154,12 +175,3 @@ class Submitter:
             if record is not None:
                 return record
         return None
-
-    def _check(self, command: Command) -> None:
-        if command.kind not in submittable_kinds():
-            message = f"not for clients; send one of {', '.join(submittable_kinds())}"
-            raise InvalidCommandError((Problem("kind", f'"{command.kind}"', message),))
-        ahead_ms = command.stock_timestamp - self._clock_ms()
-        if ahead_ms > MAX_AHEAD_SECONDS * 1000:
-            message = "more than a day in the future; check the clock, and send UTC milliseconds"
-            raise InvalidCommandError((Problem("stock_timestamp", str(command.stock_timestamp), message),))

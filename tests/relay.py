@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from tasks.endings import end_loops
 from tasks.envelope import queue_of
 from tasks.ledger import Ledger
 from tasks.records import State
@@ -24,7 +25,6 @@ from workers.limiter import Limiter
 from workers.outcomes import Outcomes
 from workers.recovery import recover_for_ever
 from workers.retries import Budgets
-from workers.runtime import end_loops
 from workers.settings import ROUTING_POLICY
 from workers.stoppable import StoppableLimiter
 from workers.vendor_settings import (

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 TOKENS: Final = "STOCKRELAY_WEBHOOKS_TOKENS"
+#: Around the token that is made up for a first try: whose it is, and that it may do everything.
+LOCAL: Final = "local:"
+ALL_ROLES: Final = ":submit+read+operate"
 
 #: Where a person expects them; a free port is taken instead when somebody else listens there.
 USUAL_PORTS: Final = {WEBHOOKS: 8080, FLOWER: 5555}
@@ -102,7 +105,7 @@ def _missing_settings(given: Mapping[str, str], folder: Path) -> dict[str, str]:
         "STOCKRELAY_FILES_OUTBOX": str(folder / "files.sqlite3"),
     }
     if not given.get(f"{TOKENS}_FILE"):
-        settings[TOKENS] = f"local:{secrets.token_urlsafe(18)}"
+        settings[TOKENS] = f"{LOCAL}{secrets.token_urlsafe(18)}{ALL_ROLES}"
     return {name: value for name, value in settings.items() if not given.get(name)}
 
 
@@ -115,9 +118,9 @@ def _print_addresses(backing: Backing, vendors: Collection[str], made: Mapping[s
     """Print where everything is, and of the secrets those that were made up for this run."""
     environment = backing.environment
     api = f"http://{environment['STOCKRELAY_WEBHOOKS_HOST']}:{environment['STOCKRELAY_WEBHOOKS_PORT']}"
-    token = made.get(TOKENS, "local:as configured").removeprefix("local:")
+    token = made.get(TOKENS, "as configured").removeprefix(LOCAL).removesuffix(ALL_ROLES)
     print(f"commands  {api}/v1/commands  bearer token: {token}")
-    print(f"station   {api}/station  documentation: {api}/docs")
+    print(f"station   {api}/station  dead letters: {api}/dead-letters  documentation: {api}/docs")
     login = made.get("FLOWER_BASIC_AUTH", "as configured")
     print(f"Flower    http://127.0.0.1:{environment['FLOWER_PORT']}  login: {login}")
     for vendor in vendors:

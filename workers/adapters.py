@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from workers.vendor_settings import OpenBomSettings, PartBoltSettings, PartiumSettings, PartsBoxSettings, VendorSettings
@@ -12,7 +13,7 @@ from workers.vendors.partium import Partium
 from workers.vendors.partsbox import PartsBox
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import aiohttp
     from pydantic import SecretStr
@@ -21,18 +22,29 @@ if TYPE_CHECKING:
     from workers.vendors.base import RequestLimiter
 
 
-def open_adapter(chosen: VendorSettings, session: aiohttp.ClientSession, limiter: RequestLimiter, redis: Redis) -> Any:
+def open_adapter(
+    chosen: VendorSettings,
+    session: aiohttp.ClientSession,
+    limiter: RequestLimiter,
+    redis: Redis,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Any:
     """Give what the vendor's tasks ask it through; `redis` holds what its processes share."""
     match chosen:
         case PartsBoxSettings():
-            return PartsBox(session, limiter, _endpoint(chosen, PartsBox.secret_headers(chosen.api_key)))
+            endpoint = _endpoint(chosen, PartsBox.secret_headers(chosen.api_key))
+            return PartsBox(session, limiter, endpoint, clock=clock)
         case PartiumSettings():
-            return Partium(session, limiter, _endpoint(chosen, Partium.secret_headers(chosen.api_key)))
+            endpoint = _endpoint(chosen, Partium.secret_headers(chosen.api_key))
+            return Partium(session, limiter, endpoint, clock=clock)
         case OpenBomSettings():
             login = Login(chosen.app_key, chosen.username, chosen.password)
-            return OpenBom(session, limiter, _endpoint(chosen, OpenBom.secret_headers(login)), login, redis)
+            endpoint = _endpoint(chosen, OpenBom.secret_headers(login))
+            return OpenBom(session, limiter, endpoint, login, redis, clock=clock)
         case PartBoltSettings():
-            return PartBolt(session, limiter, _endpoint(chosen, PartBolt.secret_headers(chosen.token, chosen.header)))
+            endpoint = _endpoint(chosen, PartBolt.secret_headers(chosen.token, chosen.header))
+            return PartBolt(session, limiter, endpoint, clock=clock)
     raise TypeError(f"no adapter for {type(chosen).__name__}")
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from workers.packing import Item
     from workers.vendors.request import Answer, Call
 
-#: A cancel may be lost on its way (see `workers.runtime.end_loops`): after this long it is repeated.
+#: A cancel may be lost on its way (see `tasks.endings.end_loops`): after this long it is repeated.
 LOST_CANCEL_SECONDS: Final = 0.1
 #: After an unclear outcome: 500 items are 125, 31, 7, and alone at the fifth send, well within the attempts.
 SHRINKING: Final = 4

@@ -49,6 +49,11 @@ logger = logging.getLogger(__name__)
 BROKEN_LOOK_SECONDS: Final = 5.0
 
 
+def process_name() -> str:
+    """Make a name that no other process has had or will have."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
 @dataclass(slots=True)
 class Executor:
     """Applies one vendor's commands. One instance a process and vendor; `deliver` runs many at once."""
@@ -67,7 +72,8 @@ class Executor:
     routes: Routes = field(default_factory=Routes)
     #: Set when the worker stops: nothing new is claimed or sent from then on.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    _process: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}")
+    #: Names this process in the ledger, unlike any other.
+    process: str = field(default_factory=process_name)
     _claims: itertools.count[int] = field(default_factory=itertools.count)
 
     async def deliver(self, key: str) -> str:
@@ -78,7 +84,7 @@ class Executor:
         """
         if self.stopping.is_set():
             return "stopping"
-        owner = f"{self._process}:{next(self._claims)}"
+        owner = f"{self.process}:{next(self._claims)}"
         asked_at = self.leases.clock()
         claim = await self._claim(key, owner)
         if claim.record is None:

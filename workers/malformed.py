@@ -20,6 +20,7 @@ class Fault(StrEnum):
     ENVELOPE = "not a message: properties, delivery tag or delivery info are missing or of the wrong type"
     BODY_ENCODING = "body is not in the encoding that the message names"
     CONTENT_TYPE = "content type not accepted"
+    COMPRESSED = "compressed: nothing of ours is, and a small body may unpack to gigabytes"
     BODY = "body cannot be decoded"
     SHAPE = "body is not [args, kwargs, options]"
     NO_TASK = "no task header"
@@ -41,6 +42,9 @@ def envelope_fault(raw: object) -> Fault | None:
     properties, headers = raw.get("properties"), raw.get("headers")
     if not isinstance(properties, dict) or not isinstance(headers, dict | None):
         return Fault.ENVELOPE
+    if headers and headers.get("compression"):
+        # kombu would unpack it, without a limit, before anybody can look at it
+        return Fault.COMPRESSED
     delivery = properties.get("delivery_info")
     routed = isinstance(delivery, dict) and all(_is_text(delivery.get(name)) for name in ("exchange", "routing_key"))
     return None if routed and _is_text(properties.get("delivery_tag")) else Fault.ENVELOPE

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from random import Random
+from typing import TYPE_CHECKING, Any
 
 from tasks import telemetry
+from tasks.endings import end_loops
 from tasks.ledger import Ledger
 from tasks.redis_client import open_redis
 from tasks.routes import ROUTING
 from workers.adapters import close_adapter, open_adapter
 from workers.directory import DirectoryKeeper
-from workers.executor import Executor
+from workers.executor import Executor, process_name
 from workers.leases import Leases
 from workers.limiter import Limiter
 from workers.outcomes import Outcomes
+from workers.reconciler import RECONCILED
+from workers.reconciler.reconciling import Reconciler
+from workers.reconciler_schedule import ScheduledReconciler, minutes_of
 from workers.recovery import recover_for_ever
+from workers.redrive import redrive_for_ever
 from workers.retries import Budgets
 from workers.settings import ROUTING_POLICY
 from workers.stoppable import StoppableLimiter
@@ -27,17 +34,15 @@ from workers.vendor_settings import PartsBoxSettings, VendorSettings
 from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Coroutine, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 
     import aiohttp
     from redis.asyncio import Redis
 
+    from workers.limits import LimitPolicy
     from workers.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-#: A loop that did not end within this time has missed its cancel.
-LOST_CANCEL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +52,17 @@ class Runtime:
     executors: dict[str, Executor]
 
 
-async def end_loops(loops: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: one cancel is lost when it meets the end of a write to Redis.
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a process has of the world outside; a simulation passes its own in."""
 
-    redis-py writes under `asyncio.wait_for`, which in Python 3.11 then returns the result instead of being cancelled.
-    """
-    while running := [loop for loop in loops if not loop.done()]:
-        for loop in running:
-            loop.cancel()
-        await asyncio.wait(running, timeout=LOST_CANCEL_SECONDS)
+    redis: Redis
+    session: aiohttp.ClientSession
+    #: Seconds that only ever grow.
+    clock: Callable[[], float] = time.monotonic
+    random: Random = field(default_factory=Random)
+    #: Names the process in the ledger, unlike any other.
+    process: str = field(default_factory=process_name)
 
 
 @asynccontextmanager
@@ -65,25 +72,32 @@ async def open_runtime(settings: Settings, served: Collection[str], stopping: as
     Raises SettingsError when a vendor that is to be served has no key. Redis was judged before (`workers.startup`).
     """
     redis = open_redis(settings.redis_url)
-    background: list[asyncio.Task[None]] = []
     try:
-        async with open_session() as session:
-            executors = {}
-            for vendor in served:
-                executor = _open_vendor(vendor, settings, redis, session, stopping)
-                executors[vendor] = executor
-                background += [
-                    asyncio.create_task(loop, name=f"{name} of {vendor}")
-                    for name, loop in _loops(executor, settings, redis).items()
-                ]
-            try:
-                yield Runtime(executors)
-            finally:
-                await end_loops(background)
-                for executor in executors.values():
-                    await close_adapter(executor.port)
+        async with open_session() as session, running(settings, served, stopping, Outside(redis, session)) as runtime:
+            yield runtime
     finally:
         await redis.aclose()
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, served: Collection[str], stopping: asyncio.Event, outside: Outside
+) -> AsyncIterator[Runtime]:
+    """Run the vendors' background loops until the block ends; raises as `open_runtime`."""
+    background: list[asyncio.Task[None]] = []
+    executors = {}
+    try:
+        for vendor in served:
+            executor = executors[vendor] = _open_vendor(vendor, settings, outside, stopping)
+            background += [
+                asyncio.create_task(loop, name=f"{name} of {vendor}")
+                for name, loop in _loops(executor, settings, outside.redis).items()
+            ]
+        yield Runtime(executors)
+    finally:
+        await end_loops(background)
+        for executor in executors.values():
+            await close_adapter(executor.port)
 
 
 def _loops(executor: Executor, settings: Settings, redis: Redis) -> dict[str, Coroutine[Any, Any, None]]:
@@ -92,6 +106,7 @@ def _loops(executor: Executor, settings: Settings, redis: Redis) -> dict[str, Co
     loops = {
         "recovery": recover_for_ever(ledger, executor.outcomes.limiter, executor.ledger_of),
         "leases": executor.leases.keep(),
+        "redrive": redrive_for_ever(ledger, executor.outcomes.limiter),
     }
     chosen = settings.vendors.get(ledger.vendor)
     if isinstance(chosen, PartsBoxSettings):
@@ -99,19 +114,30 @@ def _loops(executor: Executor, settings: Settings, redis: Redis) -> dict[str, Co
             redis, executor.port, executor.outcomes.pause, refresh_seconds=chosen.directory_seconds
         )
         loops["directory"] = keeper.keep_for_ever()
+    at_minutes = minutes_of(settings.worker.reconcile_at)
+    if at_minutes is not None and ledger.vendor in RECONCILED:
+        reconciler = Reconciler(
+            redis,
+            ledger.vendor,
+            executor.port,
+            executor.outcomes.pause,
+            retention_days=settings.ledger.retention_days,
+            user=executor.user,
+        )
+        scheduled = ScheduledReconciler(redis, reconciler, at_minutes=at_minutes, days=settings.worker.reconcile_days)
+        loops["reconciler"] = scheduled.keep_for_ever()
     return loops
 
 
-def _open_vendor(
-    vendor: str, settings: Settings, redis: Redis, session: aiohttp.ClientSession, stopping: asyncio.Event
-) -> Executor:
+def _open_vendor(vendor: str, settings: Settings, outside: Outside, stopping: asyncio.Event) -> Executor:
     if vendor == ROUTING:
-        return _executor(vendor, settings, redis, Limiter(redis, vendor, ROUTING_POLICY), stopping)
+        return _executor(vendor, settings, outside, _limiter(vendor, ROUTING_POLICY, outside), stopping)
     chosen = settings.served(vendor)
     policy = chosen.limit_policy()
-    limiter = Limiter(redis, vendor, policy)
-    executor = _executor(vendor, settings, redis, limiter, stopping, chosen)
-    executor.port = open_adapter(chosen, session, StoppableLimiter(limiter, stopping), redis)
+    limiter = _limiter(vendor, policy, outside)
+    executor = _executor(vendor, settings, outside, limiter, stopping, chosen)
+    stoppable = StoppableLimiter(limiter, stopping)
+    executor.port = open_adapter(chosen, outside.session, stoppable, outside.redis, clock=outside.clock)
     logger.info(
         telemetry.VENDOR_SERVED,
         extra={
@@ -125,23 +151,29 @@ def _open_vendor(
     return executor
 
 
+def _limiter(vendor: str, policy: LimitPolicy, outside: Outside) -> Limiter:
+    return Limiter(outside.redis, vendor, policy, clock=outside.clock, rng=outside.random)
+
+
 def _executor(
     vendor: str,
     settings: Settings,
-    redis: Redis,
+    outside: Outside,
     limiter: Limiter,
     stopping: asyncio.Event,
     chosen: VendorSettings | None = None,
 ) -> Executor:
-    ledger_of = partial(Ledger, redis, retention_days=settings.ledger.retention_days)
+    ledger_of = partial(Ledger, outside.redis, retention_days=settings.ledger.retention_days)
     ledger = ledger_of(vendor, request_seconds=0.0 if chosen is None else chosen.timeout_seconds)
+    budgets = Budgets() if chosen is None else Budgets(attempts=chosen.attempts)
     return Executor(
         port=None,
-        leases=Leases(ledger, settings.worker.lease_seconds),
-        outcomes=Outcomes(ledger, limiter, Budgets() if chosen is None else Budgets(attempts=chosen.attempts)),
+        leases=Leases(ledger, settings.worker.lease_seconds, clock=outside.clock),
+        outcomes=Outcomes(ledger, limiter, budgets, outside.random),
         settle_seconds=0.0 if chosen is None else chosen.settle_seconds,
         ledger_of=ledger_of,
         user=chosen.user if isinstance(chosen, PartsBoxSettings) else None,
         routes=settings.routes,
         stopping=stopping,
+        process=outside.process,
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tasks.routes import ROUTING, Routes
 from tasks.settings import (
@@ -17,6 +17,7 @@ from tasks.settings import (
     routes_from,
 )
 from workers.limits import LimitPolicy
+from workers.reconciler_schedule import RECONCILE_AT, RECONCILE_DAYS, minutes_of
 from workers.vendor_settings import (
     VENDOR_SETTINGS,
     OpenBomSettings,
@@ -32,12 +33,24 @@ LEASE_SECONDS: Final = 15.0
 ROUTING_POLICY: Final = LimitPolicy((), 1000, 60.0)
 
 
+def _checked_time(text: str) -> str:
+    minutes_of(text)
+    return text
+
+
+TimeOfDay = Annotated[str, AfterValidator(_checked_time)]
+
+
 class WorkerSettings(BaseModel):
     """Settings of a worker process (`STOCKRELAY_WORKER_…`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     lease_seconds: float = Field(default=LEASE_SECONDS, ge=1, le=600)
+    #: When each vendor is compared with its ledger, every day: a time in UTC, or off.
+    reconcile_at: TimeOfDay = RECONCILE_AT
+    #: How far back each time; further where the last one is longer ago.
+    reconcile_days: float = Field(default=RECONCILE_DAYS, gt=0, le=366)
 
 
 class Settings(BaseModel):
@@ -77,12 +90,15 @@ def limit_policy(vendor: str, environ: Mapping[str, str]) -> LimitPolicy:
 
     They can be shown and changed where nobody has the secrets, and a secret that is not read cannot leak.
     """
-    if vendor == ROUTING:
-        return ROUTING_POLICY
+    return ROUTING_POLICY if vendor == ROUTING else keyless_settings(vendor, environ).limit_policy()
+
+
+def keyless_settings(vendor: str, environ: Mapping[str, str]) -> VendorSettings:
+    """Read a vendor's settings without its secrets, which read "not read"; raises SettingsError."""
     model = VENDOR_SETTINGS[vendor]
     names = tuple(_name(vendor, secret) for secret in model.secrets)
     keyless = {name: text for name, text in environ.items() if not name.startswith(names)}
-    return read_environment(model, _name(vendor, ""), {**keyless, **dict.fromkeys(names, "not read")}).limit_policy()
+    return read_environment(model, _name(vendor, ""), {**keyless, **dict.fromkeys(names, "not read")})
 
 
 def _name(vendor: str, field: str) -> str:

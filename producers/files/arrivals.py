@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from producers.files.leases import Writers, writers_of
 from producers.files.readiness import MARKER_SUFFIX, Look, Seen, is_complete, is_unfinished_name
+from producers.plain_text import plain
 from tasks.telemetry import FILE_IGNORED, FILE_WAITS
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class Arrivals:
     def _ignore(self, name: str) -> None:
         if name not in self._ignored:
             self._ignored.add(name)
-            fields = {"feed": self._feed.name, "file": shown_name(name), "pattern": self._feed.pattern}
+            fields = {"feed": self._feed.name, "file": plain(name), "pattern": self._feed.pattern}
             logger.info(FILE_IGNORED, extra=fields)
 
     def _tell_long(self, now: float) -> None:
@@ -145,10 +146,5 @@ class Arrivals:
         for _, one in late:
             one.is_told = True
         name, first = late[0]
-        fields = {"feed": self._feed.name, "file": shown_name(name), "files": len(late), "reason": first.why_waiting}
+        fields = {"feed": self._feed.name, "file": plain(name), "files": len(late), "reason": first.why_waiting}
         logger.warning(FILE_WAITS, extra=fields)
-
-
-def shown_name(name: str) -> str:
-    """Write a name as it may stand in a log."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -14,7 +14,7 @@ from producers.files.encodings import find_encoding, opened_text
 from producers.files.envelopes import EdifactEnvelopes
 from producers.files.nesting import Values
 from producers.files.rows import Fault, FileProblem, Record, Table
-from producers.files.segments import Segment, Separators, split_segments
+from producers.files.segments import Segment, Separators, read_messages, split_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,24 +98,15 @@ def read_separators(file: TextIO) -> Separators:
 
 
 def _records(file: TextIO, separators: Separators) -> Iterator[Record | Fault]:
-    envelopes = EdifactEnvelopes()
-    advice: _Advice | None = None
-    for segment in split_segments(file, separators):
-        envelopes.take(segment)
-        if segment.tag == "UNH":
-            advice = _Advice()
-        elif segment.tag == "UNT" and advice is not None:
-            yield from advice.complete()
-            advice = None
-        elif advice is not None:
-            yield from advice.take(segment, separators)
-    envelopes.finish()
+    segments = split_segments(file, separators)
+    return read_messages(segments, EdifactEnvelopes(), ("UNH", "UNT"), lambda: _Advice(separators))
 
 
 class _Advice:
     """Follows one message."""
 
-    def __init__(self) -> None:
+    def __init__(self, separators: Separators) -> None:
+        self._terminator = separators.terminator
         self._function = ""
         self._head = Values()
         self._package = Values()
@@ -123,7 +114,7 @@ class _Advice:
         self._number = 0
         self._texts: list[str] = []
 
-    def take(self, segment: Segment, separators: Separators) -> Iterator[Record | Fault]:
+    def take(self, segment: Segment) -> Iterator[Record | Fault]:
         """Take one segment; gives the line that is complete now."""
         match segment.tag:
             case "BGM":
@@ -131,19 +122,22 @@ class _Advice:
                 _put(self._head, "message_number", segment.get(2))
                 self._function = segment.get(3)
             case "CPS":
-                yield from self.complete()
+                yield from self._complete()
                 self._package = Values()
             case "LIN":
-                yield from self.complete()
+                yield from self._complete()
                 self._line, self._number, self._texts = Values(), segment.number, []
                 _put(self._line, _ITEM.get(segment.get(3, 2), ""), segment.get(3))
             case _:
                 self._fill(segment)
         if self._line is not None:
-            self._texts.append(segment.text + separators.terminator)
+            self._texts.append(segment.text + self._terminator)
 
-    def complete(self) -> Iterator[Record | Fault]:
-        """Give the line that was being read."""
+    def end(self, _segment: Segment) -> Iterator[Record | Fault]:
+        """Take the end of the message; gives its last line."""
+        yield from self._complete()
+
+    def _complete(self) -> Iterator[Record | Fault]:
         line, self._line = self._line, None
         if line is None:
             return

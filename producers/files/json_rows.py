@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import ijson  # type: ignore[import-untyped]
 
+from producers.files.bounded import Bounded
 from producers.files.delimited import Lines
 from producers.files.encodings import opened_text
 from producers.files.nesting import MAX_DEPTH, Values, as_text
@@ -125,10 +126,12 @@ class _JsonReader:
     def records(self, file: IO[bytes]) -> Iterator[Record | Fault]:
         """Read the document; raises FileProblem where it is none, or has nothing at the way to the records."""
         try:
-            for event, value in ijson.basic_parse(file):
+            for event, value in ijson.basic_parse(Bounded(file, b'"', digits=True)):
                 done = self._take(event, value)
                 if done is not None:
                     yield done
+        except ArithmeticError as error:
+            raise FileProblem(f"a number that nothing can have after record {self._count}; correct the file") from error
         except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
             raise FileProblem(f"not JSON after record {self._count}: {str(error)[:200]}; correct the file") from error
         if not self._reached:

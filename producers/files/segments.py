@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from producers.files.rows import FileProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TextIO
+
+    from producers.files.rows import Fault, Record
 
 #: What stands between segments without meaning: line ends, blanks, the old end-of-file mark, padding.
 _AROUND: Final = "\r\n \t\x1a\0"
@@ -42,6 +44,44 @@ class Segment:
         if element > len(self.elements) or component > len(self.elements[element - 1]):
             return ""
         return self.elements[element - 1][component - 1].strip()
+
+
+class Envelopes(Protocol):
+    """Judges what stands round the messages; raises FileProblem."""
+
+    def take(self, segment: Segment) -> None:
+        """Judge one segment."""
+
+    def finish(self) -> None:
+        """Judge the end of the file."""
+
+
+class Message(Protocol):
+    """Follows one message."""
+
+    def take(self, segment: Segment) -> Iterator[Record | Fault]:
+        """Take one segment; gives what is complete now."""
+
+    def end(self, segment: Segment) -> Iterator[Record | Fault]:
+        """Take the message's last segment; gives what is left."""
+
+
+def read_messages(
+    segments: Iterator[Segment], envelopes: Envelopes, tags: tuple[str, str], open_message: Callable[[], Message]
+) -> Iterator[Record | Fault]:
+    """Give the records of all messages; `tags` are those of a message's first and last segment."""
+    first, last = tags
+    message: Message | None = None
+    for segment in segments:
+        envelopes.take(segment)
+        if segment.tag == first:
+            message = open_message()
+        elif segment.tag == last and message is not None:
+            yield from message.end(segment)
+            message = None
+        elif message is not None:
+            yield from message.take(segment)
+    envelopes.finish()
 
 
 def split_segments(file: TextIO, separators: Separators, *, first: int = 1) -> Iterator[Segment]:

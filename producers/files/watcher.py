@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from watchfiles import awatch
 
-from producers.files.arrivals import Arrivals, shown_name
+from producers.files.arrivals import Arrivals
 from producers.files.folders import given_name, is_remote
 from producers.files.ledger import OVER
 from producers.files.processing import LookupAwayError, StoppedError
 from producers.files.readiness import MARKER_SUFFIX
 from producers.outbox import OutboxError
+from producers.plain_text import plain
 from tasks.telemetry import FILE_WAITS, FOLDER_NOT_READ, FOLDER_POLLED
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class FeedWatcher:
             if name not in self._stuck:
                 self._stuck.add(name)
                 reason = f"cannot be moved out of {self._folders.incoming}: {error.strerror}"
-                fields = {"feed": self._feed.name, "file": shown_name(name), "reason": reason}
+                fields = {"feed": self._feed.name, "file": plain(name), "reason": reason}
                 logger.error(FILE_WAITS, extra=fields)  # noqa: TRY400  says it all
             return
         self._arrivals.forget(name)

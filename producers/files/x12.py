@@ -14,7 +14,7 @@ from producers.files.encodings import find_encoding, opened_text
 from producers.files.envelopes import X12Envelopes, must_match
 from producers.files.nesting import MAX_DEPTH, Values
 from producers.files.rows import Fault, FileProblem, Record, Table, shown
-from producers.files.segments import Segment, Separators, split_segments
+from producers.files.segments import Segment, Separators, read_messages, split_segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,24 +87,15 @@ class _Level:
 
 
 def _records(file: TextIO, separators: Separators) -> Iterator[Record | Fault]:
-    envelopes = X12Envelopes()
-    notice: _Notice | None = None
-    for segment in split_segments(file, separators):
-        envelopes.take(segment)
-        if segment.tag == "ST":
-            notice = _Notice()
-        elif segment.tag == "SE" and notice is not None:
-            yield from notice.end(segment)
-            notice = None
-        elif notice is not None:
-            yield from notice.take(segment, separators)
-    envelopes.finish()
+    segments = split_segments(file, separators)
+    return read_messages(segments, X12Envelopes(), ("ST", "SE"), lambda: _Notice(separators))
 
 
 class _Notice:
     """Follows one transaction set."""
 
-    def __init__(self) -> None:
+    def __init__(self, separators: Separators) -> None:
+        self._terminator = separators.terminator
         self._head: dict[str, str] = {}
         self._purpose = ""
         #: The levels that are open, from the shipment down; parents come before their children.
@@ -113,7 +104,7 @@ class _Notice:
         #: An item is complete when a level begins that is not below it: packages may be.
         self._item: _Level | None = None
 
-    def take(self, segment: Segment, separators: Separators) -> Iterator[Record | Fault]:
+    def take(self, segment: Segment) -> Iterator[Record | Fault]:
         """Take one segment; gives the item that is complete now."""
         if segment.tag == "BSN":
             self._purpose = segment.get(1)
@@ -126,7 +117,7 @@ class _Notice:
             # what stands below an item is about it
             _fill((self._item or self._open[-1]).values, segment)
         if self._item is not None and segment.tag != "CTT":
-            self._item.texts.append(segment.text + separators.terminator.strip())
+            self._item.texts.append(segment.text + self._terminator.strip())
 
     def end(self, segment: Segment) -> Iterator[Record | Fault]:
         """Take the end of the set; gives its last item."""

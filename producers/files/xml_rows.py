@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 
+from producers.files.bounded import Bounded
 from producers.files.nesting import MAX_DEPTH, Values, as_text
 from producers.files.rows import MAX_COLUMNS, Fault, FileProblem, Record, Table
 
@@ -53,7 +54,7 @@ class _XmlReader:
     def records(self, file: IO[bytes]) -> Iterator[Record | Fault]:
         """Read the document; raises FileProblem for what is no plain XML, and where it has no record."""
         try:
-            for event, element in ElementTree.iterparse(file, events=("start", "end"), forbid_dtd=True):
+            for event, element in ElementTree.iterparse(Bounded(file, b">"), events=("start", "end"), forbid_dtd=True):
                 if event == "start":
                     self._begin(element)
                 elif (done := self._end(element)) is not None:

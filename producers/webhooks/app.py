@@ -9,6 +9,8 @@ from aiohttp import web
 
 from producers.webhooks.commands import Cancels, CommandRoutes, Finds
 from producers.webhooks.cors import Cors
+from producers.webhooks.desk import DeskRoutes
+from producers.webhooks.desk_page import DeskPage
 from producers.webhooks.events import EventFeed
 from producers.webhooks.health import HealthRoutes
 from producers.webhooks.lookups import LookupRoutes
@@ -19,6 +21,7 @@ from producers.webhooks.scans import ScanRoutes
 from producers.webhooks.station_page import StationRoutes
 from producers.webhooks.stream import StreamRoutes
 from producers.webhooks.submissions import Accepts, Admissions
+from tasks.dead_letters import DeadLetters
 from tasks.directory import Directory
 from tasks.ledger import RETENTION_DAYS
 
@@ -69,18 +72,22 @@ def create_app(services: Services, *, further: Sequence[HasRoutes] = ()) -> web.
     clients, metrics, redis = services.clients, services.metrics, services.redis
     admissions = Admissions(services.intake, metrics)
     feed = EventFeed(redis)
-    stream = StreamRoutes(clients, feed)
+    stream = StreamRoutes(feed)
+    letters = DeadLetters(redis, retention_days=services.retention_days)
     cancels = Cancels(redis, retention_days=services.retention_days)
     table: list[Route] = []
     tables: list[HasRoutes] = [
-        CommandRoutes(clients, admissions, services.intake, cancels),
-        ScanRoutes(clients, admissions),
+        CommandRoutes(admissions, services.intake, cancels),
+        ScanRoutes(admissions),
+        # before the desk, whose keys would take its path
         stream,
-        LookupRoutes(clients, Directory(redis)),
+        DeskRoutes(letters, Directory(redis)),
+        LookupRoutes(Directory(redis)),
         *further,
         StationRoutes(clients),
+        DeskPage(clients),
         HealthRoutes(services.readiness),
-        MetricRoutes(clients, metrics),
+        MetricRoutes(metrics),
         DocumentRoutes(lambda: table),
     ]
     table += [route for each in tables for route in each.routes()]
@@ -96,7 +103,8 @@ def _assembled(services: Services, table: list[Route], feed: EventFeed) -> web.A
     services.cors.install(app)
     services.clients.install(app)
     app[ROUTES] = table
-    for method, path, handler, _ in table:
+    for method, path, unguarded, operation in table:
+        handler = services.clients.guarded(unguarded, operation)
         if method == "GET":
             app.router.add_get(path, handler)
         else:

@@ -57,8 +57,8 @@ def _too_large(max_bytes: int) -> ProblemError:
     return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "request-entity-too-large", detail, close=True)
 
 
-def _check_headers(request: web.Request) -> None:
-    # The framework would inflate the body before its size is known.
+def refuse_encoding(request: web.Request) -> None:
+    """Refuse a compressed body: it may inflate without end, and a signature is over what it was; ProblemError (415)."""
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -67,6 +67,10 @@ def _check_headers(request: web.Request) -> None:
             headers={"Accept-Encoding": "identity"},
             close=True,
         )
+
+
+def _check_headers(request: web.Request) -> None:
+    refuse_encoding(request)
     if request.content_type != "application/json" or (request.charset or "utf-8").lower() not in ("utf-8", "utf8"):
         raise ProblemError(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

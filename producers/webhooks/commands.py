@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from producers.relays import LEDGER_SECONDS
+from producers.tokens import Role
+from producers.webhooks import sessions
+from producers.webhooks.auth import CALLER
 from producers.webhooks.body import read_object
 from producers.webhooks.examples import ACCEPTED, APPLIED, COMMANDS
 from producers.webhooks.middleware import REQUEST_ID
@@ -17,7 +21,6 @@ from producers.webhooks.openapi import Answer, Body, Operation, Parameter, Route
 from producers.webhooks.problems import ProblemError, malformed
 from producers.webhooks.schemas import COMMAND, AcceptedCommand, ShownCommand, ShownCommands
 from producers.webhooks.submissions import (
-    LEDGER_SECONDS,
     Admissions,
     is_idempotency_key,
     ledger_away,
@@ -31,8 +34,6 @@ from tasks.records import State
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-    from producers.webhooks.auth import Clients
 
 #: Keys in one question: a screen full of them.
 MAX_KEYS: Final = 100
@@ -84,8 +85,7 @@ class Cancels:
 class CommandRoutes:
     """The handlers."""
 
-    def __init__(self, clients: Clients, admissions: Admissions, intake: Finds, cancels: Cancels) -> None:
-        self._clients = clients
+    def __init__(self, admissions: Admissions, intake: Finds, cancels: Cancels) -> None:
         self._admissions = admissions
         self._intake = intake
         self._cancels = cancels
@@ -101,7 +101,7 @@ class CommandRoutes:
 
     async def submit(self, request: web.Request) -> web.Response:
         """`POST /v1/commands`: 202 when accepted, 200 when it already was."""
-        client = self._clients.authenticate(request)
+        client = request[CALLER].client
         idempotency_key = _idempotency_key(request)
         fields = await read_object(request)
         if idempotency_key is not None and fields.setdefault("idempotency_key", idempotency_key) != idempotency_key:
@@ -123,13 +123,11 @@ class CommandRoutes:
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /v1/commands/{key}`: what its submitter may see."""
-        self._clients.authenticate(request)
         record = await self._find(_key_of(request))
         return web.json_response(record.public())
 
     async def show_several(self, request: web.Request) -> web.Response:
         """`GET /v1/commands?keys=`: the same for several, null for what is not known."""
-        self._clients.authenticate(request)
         keys = list(dict.fromkeys(filter(None, request.query.get("keys", "").split(","))))
         if not keys or len(keys) > MAX_KEYS or not all(map(is_key, keys)):
             raise malformed(f"keys: send 1 to {MAX_KEYS} keys, each 20 characters of a-z and 2-7, with commas between")
@@ -148,15 +146,15 @@ class CommandRoutes:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """`POST /v1/commands/{key}/cancel`: taken back before a worker began it; again is the same."""
-        client = self._clients.authenticate(request)
+        caller = request[CALLER]
         record = await self._find(_key_of(request))
-        if record.client != client and not self._clients.is_operator(client):
-            detail = "only the client that sent this command, or an operator, may cancel it"
+        if record.client != caller.client and not caller.is_operator:
+            detail = "only the client that sent this command, or one with the role operate, may cancel it"
             raise ProblemError(HTTPStatus.FORBIDDEN, "foreign-command", detail)
         if self._intake.withdraw(record.key) and not await self._is_in_ledger(record.key):
             return web.json_response({**record.public(), "state": State.CANCELLED.value})
         if record.state != State.CANCELLED:
-            await self._cancel(record, client)
+            await self._cancel(record, caller.client)
             record = await self._find(record.key)
         return web.json_response(record.public())
 
@@ -234,6 +232,7 @@ _STORED: Final = "It is stored; `Location` tells where to ask about it."
 _SUBMIT: Final = Operation(
     summary="Submit a command",
     tag="commands",
+    roles=(Role.SUBMIT,),
     description="Returns when the command is on disk. Send it again whenever the answer did not arrive: the same event "
     "counts once. A sender that has an id of its own for the event may give it as `Idempotency-Key`; with another "
     "command that key is refused.",
@@ -269,6 +268,8 @@ _SUBMIT: Final = Operation(
 _SHOW: Final = Operation(
     summary="Ask about a command",
     tag="commands",
+    roles=(Role.READ, Role.OPERATE),
+    sessions=(sessions.STATION, sessions.DESK),
     parameters=(_KEY,),
     answers={200: Answer(description="What became of it.", schema=ShownCommand, example=APPLIED)},
     problems={
@@ -281,6 +282,8 @@ _SHOW: Final = Operation(
 _SHOW_SEVERAL: Final = Operation(
     summary="Ask about several commands",
     tag="commands",
+    roles=(Role.READ, Role.OPERATE),
+    sessions=(sessions.STATION, sessions.DESK),
     parameters=(
         Parameter(
             name="keys",
@@ -302,6 +305,7 @@ _SHOW_SEVERAL: Final = Operation(
 _CANCEL: Final = Operation(
     summary="Take a command back",
     tag="commands",
+    roles=(Role.SUBMIT, Role.OPERATE),
     description="Only what no worker has begun, and only by the client that sent it or an operator. Again is the same.",
     parameters=(_KEY,),
     answers={

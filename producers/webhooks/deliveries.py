@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohttp import web
 
-from producers.webhooks.body import read_body
+from producers.webhooks.body import read_body, refuse_encoding
 from producers.webhooks.cloudevents import allowance
 from producers.webhooks.held import HeldDelivery, kept_headers
 from producers.webhooks.hook_operations import ASK, EVENTS, HOOK
@@ -120,15 +120,7 @@ class DeliveryRoutes:
         return web.Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": "OPTIONS, POST", **headers})
 
     async def _read(self, request: web.Request) -> bytes:
-        if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
-            # the signature is over the bytes that were meant, and what inflates may inflate without end
-            raise ProblemError(
-                HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "send the body without Content-Encoding",
-                headers={"Accept-Encoding": "identity"},
-                close=True,
-            )
+        refuse_encoding(request)
         # one limit for all before the proof, so that nobody learns which sources there are
         return await read_body(request, max_bytes=self._hooks.max_body_bytes)
 

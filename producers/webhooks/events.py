@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import RedisError, ResponseError
 
+from tasks.endings import end_loops
 from tasks.ledger import prefix_of
 from tasks.registry import vendors
 from tasks.telemetry import LEDGER_UNREACHABLE
@@ -33,8 +34,6 @@ _CHUNK: Final = 500
 MAX_WAITING: Final = 1_000
 #: Between two tries while Redis is away.
 RETRY_SECONDS: Final = 1.0
-#: A cancel that had no effect is repeated after this.
-_LOST_CANCEL_SECONDS: Final = 0.2
 #: The opening of a stream waits no longer for Redis.
 _BEGIN_SECONDS: Final = 2.0
 _FIELDS: Final = ("key", "kind", "state", "reason", "client")
@@ -62,6 +61,10 @@ class Event:
     @property
     def client(self) -> str:
         return str(self.data["client"])
+
+    @property
+    def state(self) -> str:
+        return str(self.data["state"])
 
 
 class Position:
@@ -112,9 +115,9 @@ def _first(places: Mapping[str, EventId]) -> tuple[str, EventId]:
 
 @dataclass(eq=False)
 class Listener:
-    """One who listens to one client's events; `on_drop` is called when it is dropped."""
+    """One who listens to the events that it `hears`; `on_drop` is called when it is dropped."""
 
-    client: str
+    hears: Callable[[Event], bool]
     on_drop: Callable[[], None]
     waiting: deque[Event] = field(default_factory=deque)
     #: Something is to be done: an event waits, there is a gap, or it was dropped.
@@ -172,10 +175,7 @@ class EventFeed:
             yield
         finally:
             self.close()
-            # redis-py writes under `asyncio.wait_for`, which in Python 3.11 may lose a cancel
-            while not reader.done():
-                reader.cancel()
-                await asyncio.wait([reader], timeout=_LOST_CANCEL_SECONDS)
+            await end_loops([reader])
 
     def close(self) -> None:
         """Drop all listeners, and every later one."""
@@ -184,9 +184,9 @@ class EventFeed:
             listener.drop()
 
     @contextlib.contextmanager
-    def listening(self, client: str, on_drop: Callable[[], None]) -> Iterator[Listener]:
-        """Give the client's events from now on to a listener."""
-        listener = Listener(client, on_drop)
+    def listening(self, hears: Callable[[Event], bool], on_drop: Callable[[], None]) -> Iterator[Listener]:
+        """Give the events that are heard from now on to a listener."""
+        listener = Listener(hears, on_drop)
         self._listeners.add(listener)
         self._has_listener.set()
         if self._is_closed:
@@ -218,15 +218,15 @@ class EventFeed:
                 return False
         return True
 
-    async def missed(self, position: Position, client: str) -> AsyncGenerator[Event]:
-        """Read the client's events behind a position, which moves on with every event, whoever's it is."""
+    async def missed(self, position: Position, hears: Callable[[Event], bool]) -> AsyncGenerator[Event]:
+        """Read the events behind a position that are heard; it moves on with every event, heard or not."""
         for vendor in vendors():
             while True:
                 start = "(" + _text(position.of(vendor))
                 found = cast("_RawEvents", await self._redis.xrange(_stream(vendor), start, "+", count=_CHUNK))
                 for event in _events(vendor, found):
                     position.take(event)
-                    if event.client == client:
+                    if hears(event):
                         yield event
                 if len(found) < _CHUNK:
                     break
@@ -278,7 +278,7 @@ class EventFeed:
 
     def _give(self, event: Event) -> None:
         for listener in self._listeners:
-            if listener.client == event.client:
+            if listener.hears(event):
                 listener.offer(event)
 
     async def _last(self, vendor: str) -> EventId:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from aiohttp import web
 from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
 
-from producers.webhooks.openapi import Answer, Operation, Route
+from producers.webhooks.openapi import PUBLIC, Answer, Operation, Route
 from producers.webhooks.problems import RETRY_AFTER_SECONDS, ProblemError
 from producers.webhooks.schemas import Health, ReadinessReport
 from tasks.redis_client import durability_of
@@ -143,12 +143,13 @@ class HealthRoutes:
 _HEALTHZ: Final = Operation(
     summary="Is the process alive",
     tag="operations",
+    roles=PUBLIC,
     answers={200: Answer(description="Its event loop turns.", schema=Health, example={"status": "alive"})},
-    authenticated=False,
 )
 _READYZ: Final = Operation(
     summary="Would commands be kept",
     tag="operations",
+    roles=PUBLIC,
     answers={
         200: Answer(
             description="What is sent here is accepted and kept.",
@@ -157,5 +158,4 @@ _READYZ: Final = Operation(
         )
     },
     problems={503: "`not-ready`, with `checks`: what is wrong."},
-    authenticated=False,
 )

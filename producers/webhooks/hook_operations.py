@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from producers.webhooks.cloudevents import BATCH, STRUCTURED
-from producers.webhooks.openapi import Answer, Body, Operation, Parameter
+from producers.webhooks.openapi import PUBLIC, Answer, Body, Operation, Parameter
 
 _KEY: Final = "mzxw6ytboi2tsnzqgi3a"
 _ACCEPTED: Final = {
@@ -50,17 +50,18 @@ _ANSWERS: Final = {
 HOOK: Final = Operation(
     summary="Deliver a webhook",
     tag="webhooks",
+    roles=PUBLIC,
     description="Signed as the sender of this source signs: Standard Webhooks, GitHub, Stripe, Shopify, another HMAC, "
     "or a bearer token. A genuine delivery is never refused for what is in it.",
     parameters=(_SOURCE,),
     body=Body(schema={}, content_types=("application/json", STRUCTURED, BATCH), description="The sender's event."),
     answers=_ANSWERS,
     problems={401: _UNPROVED, 429: "More requests than this source may send.", 503: _FULL},
-    authenticated=False,
 )
 ASK: Final = Operation(
     summary="Ask whether a sender of CloudEvents is welcome",
     tag="webhooks",
+    roles=PUBLIC,
     description="The handshake of HTTP 1.1 Web Hooks for Event Delivery, section 4.",
     parameters=(
         _SOURCE,
@@ -75,15 +76,14 @@ ASK: Final = Operation(
             },
         )
     },
-    authenticated=False,
 )
 EVENTS: Final = Operation(
     summary="Deliver CloudEvents",
     tag="webhooks",
+    roles=PUBLIC,
     description="CloudEvents 1.0 in structured, binary or batch content. The bearer token is that of a source whose "
     "scheme is `bearer` and whose format is `cloudevents`; its rules apply.",
     body=Body(schema={}, content_types=(STRUCTURED, BATCH, "application/json"), description="One event, or a batch."),
     answers=_ANSWERS,
     problems={401: _UNPROVED, 429: "More requests than this source may send.", 503: _FULL},
-    authenticated=False,
 )

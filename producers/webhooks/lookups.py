@@ -11,12 +11,14 @@ from aiohttp import web
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 
+from producers.relays import LEDGER_SECONDS
 from producers.scanner.labels import Refusal, read_label
+from producers.tokens import Role
 from producers.webhooks.body import read_object
 from producers.webhooks.openapi import Answer, Body, Operation, Parameter, Route
 from producers.webhooks.problems import ProblemError, invalid, malformed
 from producers.webhooks.schemas import FoundParts, LabelAnswer, LabelScan, ShownThing
-from producers.webhooks.submissions import LEDGER_SECONDS, ledger_away
+from producers.webhooks.submissions import ledger_away
 from tasks.directory import MAX_CODE
 from tasks.registry import Problem
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import TypeVar
 
-    from producers.webhooks.auth import Clients
     from tasks.directory import Directory, Thing
 
     T = TypeVar("T")
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 class LookupRoutes:
     """The handlers."""
 
-    def __init__(self, clients: Clients, directory: Directory) -> None:
-        self._clients = clients
+    def __init__(self, directory: Directory) -> None:
         self._directory = directory
 
     def routes(self) -> list[Route]:
@@ -47,7 +47,6 @@ class LookupRoutes:
 
     async def show_id(self, request: web.Request) -> web.Response:
         """`GET /v1/directory/ids/{id}`: what the id stands for."""
-        self._clients.authenticate(request)
         vendor_id = request.match_info["id"]
         thing = await _from_redis(self._directory.resolve(vendor_id))
         if thing is None:
@@ -57,7 +56,6 @@ class LookupRoutes:
 
     async def find_parts(self, request: web.Request) -> web.Response:
         """`GET /v1/directory/parts?code=`: the parts of a part number."""
-        self._clients.authenticate(request)
         code = request.query.get("code", "")
         if not code.strip() or len(code) > MAX_CODE:
             raise malformed(f"code: send one part number of 1 to {MAX_CODE} characters")
@@ -68,7 +66,6 @@ class LookupRoutes:
 
     async def read_label(self, request: web.Request) -> web.Response:
         """`POST /v1/labels`: the label, or why it is none."""
-        self._clients.authenticate(request)
         try:
             scan = LabelScan.model_validate(await read_object(request)).scan
         except ValidationError as error:
@@ -122,6 +119,7 @@ _AWAY: Final = {503: "The directory is away."}
 _SHOW_ID: Final = Operation(
     summary="What a vendor's id stands for",
     tag="lookups",
+    roles=(Role.READ,),
     description="From the directory in Redis, never from the vendor. A miss lets the directory be read anew soon.",
     parameters=(
         Parameter(name="id", place="path", description="The id of a part, place, lot or order.", example=_PART["id"]),
@@ -132,6 +130,7 @@ _SHOW_ID: Final = Operation(
 _FIND_PARTS: Final = Operation(
     summary="The parts of a part number",
     tag="lookups",
+    roles=(Role.READ,),
     description="By the manufacturer's number or a supplier's; capitals and blanks make no difference.",
     parameters=(
         Parameter(name="code", place="query", description="A part number.", required=True, example="RC0603-10R"),
@@ -148,6 +147,7 @@ _FIND_PARTS: Final = Operation(
 _READ_LABEL: Final = Operation(
     summary="Read a distributor's label",
     tag="lookups",
+    roles=(Role.READ,),
     description="What a scanned label says, with the damage of the scanner's transport undone. Nothing is booked. A "
     "label with `doubts` must be asked about before it is.",
     body=Body(

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from producers.exits import EXIT_USAGE, UsageError
 from producers.outbox import Outbox, OutboxError
 from producers.settings import WEBHOOKS_PREFIX, WebhookSettings
+from producers.tokens import written
 from producers.webhooks.app import Services, create_app
 from producers.webhooks.auth import Clients
 from producers.webhooks.check import check
@@ -81,7 +82,7 @@ def run(*, only_check: bool) -> None:
         sys.exit(EXIT_USAGE)
     settings = opened.settings
     if only_check:
-        names = ", ".join(dict.fromkeys(client for client, _ in settings.tokens))
+        names = ", ".join(dict.fromkeys(f"{each.client} ({written(each.roles)})" for each in settings.tokens))
         sources = f", sources {', '.join(opened.hooks.names)}" if opened.hooks.names else ""
         click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}{sources}")
         return
@@ -155,7 +156,7 @@ def _application(opened: _Opened, intake: Intake, readiness: Readiness) -> web.A
     rates = Rates(settings.requests_per_minute)
     metrics = Metrics()
     services = Services(
-        clients=Clients(settings.tokens, operators=settings.operators, rates=rates),
+        clients=Clients(settings.tokens, rates=rates),
         intake=intake,
         readiness=readiness,
         redis=opened.redis,

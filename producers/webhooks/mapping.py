@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from producers.webhooks.expressions import Expression, ExpressionError, Tables
+from producers.webhooks.held import kept_headers
 from producers.webhooks.signatures import digest_of
 from producers.webhooks.strict_json import read_json, shown
 from tasks.commands import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
@@ -90,7 +91,9 @@ class Mapper:
 
     def map(self, delivered: Delivered, now_ms: int) -> Mapped:
         """Make the commands of an event; none when no rule is for it. Raises MappingError."""
-        data = {"event": delivered.event, "headers": delivered.headers, "id": delivered.identity, "item": None}
+        # what proves the sender is nobody's value: a refusal would quote it, and the held delivery keep it
+        headers = kept_headers(delivered.headers)
+        data = {"event": delivered.event, "headers": headers, "id": delivered.identity, "item": None}
         found: list[tuple[int, str, dict[str, Any]]] = []
         for number, rule in enumerate(self._source.commands, start=1):
             for fields in self._rule(number, rule, data):

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
+from producers.tokens import Role
 from producers.webhooks.openapi import Answer, Operation, Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from producers.webhooks.auth import Clients
     from producers.webhooks.openapi import Handler
     from producers.webhooks.submissions import Acceptance
 
@@ -68,24 +68,23 @@ class Metrics:
 class MetricRoutes:
     """The handler; like every route it takes a client's token, which Prometheus sends as `authorization`."""
 
-    def __init__(self, clients: Clients, metrics: Metrics) -> None:
-        self._clients = clients
+    def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
     def routes(self) -> list[Route]:
         """List what is served."""
         return [("GET", "/metrics", self.show, _SHOW)]
 
-    async def show(self, request: web.Request) -> web.Response:
+    async def show(self, _: web.Request) -> web.Response:
         """`GET /metrics`."""
-        self._clients.authenticate(request)
         return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 _SHOW: Final = Operation(
     summary="Numbers for Prometheus",
     tag="operations",
-    description="Requests by route and status, accepted commands by kind, waiting spool, open streams. Takes the token "
-    "of any client: in Prometheus `authorization: {credentials_file: …}`.",
+    roles=(Role.READ,),
+    description="Requests by route and status, accepted commands by kind, waiting spool, open streams. In "
+    "Prometheus `authorization: {credentials_file: …}`.",
     answers={200: Answer(description="The numbers.", content_type="text/plain")},
 )

@@ -6,13 +6,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 from pydantic import BaseModel
 
+from producers.webhooks import sessions
 from producers.webhooks.problems import CONTENT_TYPE
 from producers.webhooks.schemas import REF, Problem, command_schemas, schemas_of
+
+if TYPE_CHECKING:
+    from producers.tokens import Role
 
 #: A model, or a JSON Schema of its own.
 Schema = type[BaseModel] | Mapping[str, Any]
@@ -20,9 +24,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON: Final = "application/json"
 _BEARER: Final = "bearer"
+#: The roles of a route that asks for no token of a client.
+PUBLIC: Final[tuple[Role, ...]] = ()
 #: What every route with a body, or behind a token, may answer besides its own.
 _BODY_PROBLEMS: Final = (400, 408, 413, 415)
 _TOKEN_PROBLEMS: Final = (401, 429)
+_ROLE_MISSING: Final = "`role-missing`: the token may not do this."
 _INFO: Final = """\
 Hands warehouse events over to Stockrelay, which applies each of them once, in order and within the vendor's limits.
 
@@ -83,17 +90,20 @@ class Answer:
 class Operation:
     """The description of one route, for people and for programs that are made from the document.
 
-    `answers`: what it gives by status; `problems`: by status, when it refuses. What a body and a token add is added.
+    `roles`: a token with any of them may ask, and `PUBLIC` asks for no token; this is what is enforced. `answers`: what
+    it gives by status; `problems`: by status, when it refuses. What a body and a token add is added.
     """
 
     summary: str
     tag: str
+    roles: tuple[Role, ...]
     answers: Mapping[int, Answer]
     description: str = ""
     body: Body | None = None
     parameters: tuple[Parameter, ...] = ()
     problems: Mapping[int, str] = field(default_factory=dict)
-    authenticated: bool = True
+    #: The pages whose browsers may ask without a bearer token.
+    sessions: tuple[sessions.Sessions, ...] = (sessions.STATION,)
 
 
 #: Method, path, handler and description: what a module with routes gives a list of.
@@ -149,20 +159,31 @@ def _operation(method: str, path: str, operation: Operation) -> dict[str, Any]:
             "default": _problem("Any other refusal."),
         },
     }
-    if operation.description:
-        written["description"] = operation.description
+    if description := _description(operation):
+        written["description"] = description
     if operation.parameters:
         written["parameters"] = [parameter.to_json() for parameter in operation.parameters]
     if operation.body:
         written["requestBody"] = _body(operation.body)
-    if operation.authenticated:
-        written["security"] = [{_BEARER: []}]
+    if operation.roles:
+        # OpenAPI 3.1: for a scheme without scopes, the names of the roles
+        written["security"] = [{_BEARER: [role.value]} for role in operation.roles]
     return written
 
 
+def _description(operation: Operation) -> str:
+    if not operation.roles:
+        return operation.description
+    needed = f"Needs the role {' or '.join(f'`{role}`' for role in operation.roles)}."
+    return f"{operation.description}\n\n{needed}" if operation.description else needed
+
+
 def _all_problems(operation: Operation) -> dict[int, str]:
-    statuses = (*(_TOKEN_PROBLEMS if operation.authenticated else ()), *(_BODY_PROBLEMS if operation.body else ()))
-    return {**{status: f"{HTTPStatus(status).phrase}." for status in statuses}, **operation.problems}
+    statuses = (*(_TOKEN_PROBLEMS if operation.roles else ()), *(_BODY_PROBLEMS if operation.body else ()))
+    found = {**{status: f"{HTTPStatus(status).phrase}." for status in statuses}, **operation.problems}
+    if operation.roles:
+        found[403] = " ".join(filter(None, (_ROLE_MISSING, found.get(403))))
+    return found
 
 
 def _body(body: Body) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
-from producers.webhooks.openapi import Answer, Operation, Route, document
+from producers.webhooks.openapi import PUBLIC, Answer, Operation, Route, document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,8 +73,8 @@ def _operation(summary: str, content_type: str) -> Operation:
     return Operation(
         summary=summary,
         tag="documentation",
+        roles=PUBLIC,
         answers={200: Answer(description="A file.", content_type=content_type)},
-        authenticated=False,
     )
 
 
@@ -82,6 +82,6 @@ _ANY: Final[Mapping[str, Any]] = {"type": "object"}
 _DOCUMENT: Final = Operation(
     summary="This document",
     tag="documentation",
+    roles=PUBLIC,
     answers={200: Answer(description="OpenAPI 3.1.", schema=_ANY)},
-    authenticated=False,
 )

@@ -76,7 +76,8 @@ def response_to(error: ProblemError, request_id: str) -> web.Response:
         content_type=CONTENT_TYPE,
         headers=error.headers,
     )
-    if error.close:
+    # who comes back when it is asked to would meet the end of an idle connection
+    if error.close or error.status is HTTPStatus.SERVICE_UNAVAILABLE:
         response.force_close()
     return response
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from producers.tokens import Role
+from producers.webhooks.auth import CALLER
 from producers.webhooks.body import read_array
 from producers.webhooks.examples import ACCEPTED, COMMANDS
 from producers.webhooks.middleware import REQUEST_ID
@@ -20,7 +22,6 @@ from producers.webhooks.submissions import Submission, read_submission
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from producers.webhooks.auth import Clients
     from producers.webhooks.submissions import Acceptance, Admissions
 
 #: 500 commands of a usual size are a quarter of it.
@@ -84,8 +85,7 @@ class _Upload:
 class ScanRoutes:
     """The handler."""
 
-    def __init__(self, clients: Clients, admissions: Admissions) -> None:
-        self._clients = clients
+    def __init__(self, admissions: Admissions) -> None:
         self._admissions = admissions
 
     def routes(self) -> list[Route]:
@@ -94,7 +94,7 @@ class ScanRoutes:
 
     async def take(self, request: web.Request) -> web.Response:
         """`POST /v1/scans`: 200 with one result for each item; 503 when nothing could be stored."""
-        client = self._clients.authenticate(request)
+        client = request[CALLER].client
         given = await read_array(request, max_bytes=MAX_BYTES)
         if not 1 <= len(given) <= MAX_SCANS:
             raise malformed(f"the array has {len(given)} items; send 1 to {MAX_SCANS}")
@@ -138,6 +138,7 @@ def _result(item: _Item, result: Acceptance | ProblemError) -> dict[str, Any]:
 _TAKE: Final = Operation(
     summary="Submit what a station has collected",
     tag="commands",
+    roles=(Role.SUBMIT,),
     description="Each item is a command as `POST /v1/commands` takes it. Items that touch the same thing (a part, a "
     "place, an order) are stored in the order of the array; when one of them is `unavailable`, so are those after it. "
     "Send the unavailable ones again; the refused ones never.",

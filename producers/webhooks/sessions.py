@@ -2,17 +2,22 @@
 
 A session is `client:end:signature`, signed (HMAC-SHA256, RFC 2104) with the client's own token. So it needs no secret
 and no memory of its own, every process takes it, it ends with the token, and whoever reads it has not got the token.
+
+Each page has sessions of its own: a person who looks at the dead letters in a station's browser is not the station, and
+its scans go on being the station's.
 """
 
 from __future__ import annotations
 
 import hmac
 import time
+from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import SplitResult, urlsplit
 
+from producers.tokens import Role
 from producers.webhooks.problems import ProblemError
 
 if TYPE_CHECKING:
@@ -20,55 +25,71 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-COOKIE: Final = "stockrelay_station"
-#: A station that is used is renewed each time its page opens; one that was away for a season asks for its token again.
-SESSION_SECONDS: Final = 90 * 86_400
-#: What the signature is for, so that it can be mistaken for no other.
-_PURPOSE: Final = "stockrelay browser session"
+    from producers.tokens import ClientToken, Roles
+
 #: Methods that change nothing (RFC 9110 section 9.2.1).
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def issue(client: str, token: bytes, now: float | None = None) -> str:
-    """Make the session of a client that has shown its token."""
-    ends = int(time.time() if now is None else now) + SESSION_SECONDS
-    return f"{client}:{ends}:{_signature(client, ends, token)}"
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The sessions of one page: what its cookie is called, how long it lasts, and the roles that its work needs."""
+
+    cookie: str
+    seconds: int
+    #: What the signature is for, so that it can be mistaken for no other.
+    purpose: str
+    roles: Roles
+
+    def issue(self, client: str, token: bytes, now: float | None = None) -> str:
+        """Make the session of a client that has shown its token."""
+        ends = int(time.time() if now is None else now) + self.seconds
+        return f"{client}:{ends}:{self._signature(client, ends, token)}"
+
+    def find(self, session: str, tokens: Iterable[ClientToken], now: float | None = None) -> ClientToken | None:
+        """Give the token that a session is signed with; None when it is ended, changed or nobody's."""
+        client, _, rest = session.partition(":")
+        end, _, signature = rest.partition(":")
+        if not (end.isascii() and end.isdecimal() and len(end) < len("1" + "0" * 12)):
+            return None
+        found = None
+        # All are compared, so that the time tells nothing about which one came close.
+        for known in tokens:
+            expected = self._signature(client, int(end), known.token.get_secret_value().encode()).encode()
+            if hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), expected) and known.client == client:
+                found = known
+        return found if int(end) > (time.time() if now is None else now) else None
+
+    def keep(self, request: web.Request, response: web.StreamResponse, session: str) -> None:
+        """Let the browser keep a session; it gives it to no script and to no other site.
+
+        `Secure` always, but for a browser on the same machine, which may speak plain HTTP with us.
+        """
+        response.set_cookie(
+            self.cookie,
+            session,
+            max_age=self.seconds,
+            path="/",
+            secure=not is_loopback(request),
+            httponly=True,
+            samesite="Strict",
+        )
+
+    def forget(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Let the browser forget its session."""
+        response.del_cookie(self.cookie, path="/", secure=not is_loopback(request), httponly=True, samesite="Strict")
+
+    def _signature(self, client: str, ends: int, token: bytes) -> str:
+        signed = f"{self.purpose}:{client}:{ends}".encode("utf-8", "surrogateescape")
+        return hmac.digest(token, signed, "sha256").hex()
 
 
-def client_in(session: str, tokens: Iterable[tuple[str, bytes]], now: float | None = None) -> tuple[str, bytes] | None:
-    """Give the client of a session and the token it is signed with; None when it is ended, changed or nobody's."""
-    client, _, rest = session.partition(":")
-    end, _, signature = rest.partition(":")
-    if not (end.isascii() and end.isdecimal() and len(end) < len("1" + "0" * 12)):
-        return None
-    found = None
-    # All are compared, so that the time tells nothing about which one came close.
-    for known, token in tokens:
-        expected = _signature(client, int(end), token).encode()
-        if hmac.compare_digest(signature.encode("utf-8", "surrogateescape"), expected) and known == client:
-            found = (known, token)
-    return found if int(end) > (time.time() if now is None else now) else None
-
-
-def keep(request: web.Request, response: web.StreamResponse, session: str) -> None:
-    """Let the browser keep a session; it gives it to no script and to no other site.
-
-    `Secure` always, but for a browser on the same machine, which may speak plain HTTP with us.
-    """
-    response.set_cookie(
-        COOKIE,
-        session,
-        max_age=SESSION_SECONDS,
-        path="/",
-        secure=not is_loopback(request),
-        httponly=True,
-        samesite="Strict",
-    )
-
-
-def forget(request: web.Request, response: web.StreamResponse) -> None:
-    """Let the browser forget its session."""
-    response.del_cookie(COOKIE, path="/", secure=not is_loopback(request), httponly=True, samesite="Strict")
+#: A station that is used is renewed each time its page opens; one that was away for a season asks for its token again.
+STATION: Final = Sessions(
+    "stockrelay_station", 90 * 86_400, "stockrelay browser session", frozenset({Role.SUBMIT, Role.READ})
+)
+#: A shift: whoever decides about dead letters shows the token again the next day.
+DESK: Final = Sessions("stockrelay_desk", 12 * 3_600, "stockrelay desk session", frozenset({Role.OPERATE}))
 
 
 def require_own_page(request: web.Request) -> None:
@@ -104,8 +125,3 @@ def _split(url: str) -> SplitResult:
         return urlsplit(url)
     except ValueError:
         return urlsplit("")
-
-
-def _signature(client: str, ends: int, token: bytes) -> str:
-    signed = f"{_PURPOSE}:{client}:{ends}".encode("utf-8", "surrogateescape")
-    return hmac.digest(token, signed, "sha256").hex()

@@ -18,6 +18,7 @@ from producers.outbox_writer import OutboxWriter
 from producers.webhooks.drain import HELD_LANE, OPTIONS, Origin, SpoolRelay, key_of, to_body
 from producers.webhooks.held import HeldFullError
 from producers.webhooks.problems import RETRY_AFTER_SECONDS, ProblemError, unavailable
+from tasks.endings import end_loops
 from tasks.errors import KeyReusedError
 from tasks.registry import command_type
 from tasks.telemetry import LEDGER_UNREACHABLE, SPOOL_BEGUN, SPOOL_DRAINED, SPOOL_REFUSED
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 LEDGER_SECONDS: Final = 2.0
 #: How long a request waits for the spool to be empty while Redis takes what is in it.
 PACE_SECONDS: Final = 0.5
-#: After so long a cancel was lost.
-_LOST_CANCEL_SECONDS: Final = 1.0
 SPOOLED: Final = "spooled"
 
 logger = logging.getLogger(__name__)
@@ -112,10 +111,7 @@ class Intake:
             try:
                 yield
             finally:
-                # redis-py writes under `asyncio.wait_for`, which in Python 3.11 may lose a cancel
-                while not drain.done():
-                    drain.cancel()
-                    await asyncio.wait([drain], timeout=_LOST_CANCEL_SECONDS)
+                await end_loops([drain])
 
     @property
     def waiting(self) -> int:

@@ -1,4 +1,4 @@
-"""`GET /v1/stream`: server-sent events (HTML Living Standard, 9.2) about a client's own commands, resumable.
+"""Server-sent events (HTML Living Standard, 9.2), resumable: of a client's own commands, or for the dead-letter desk.
 
 Each event's id is the position in all streams, so that a client that comes back with it as Last-Event-ID misses nothing
 and gets nothing twice. When what it missed is not kept any more it gets `stream.gap`, and asks for its commands.
@@ -16,15 +16,20 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from producers.tokens import Role
+from producers.webhooks import sessions
+from producers.webhooks.auth import CALLER
 from producers.webhooks.events import RETRY_SECONDS, EventFeed, Position
 from producers.webhooks.examples import EVENT
 from producers.webhooks.middleware import REQUEST_ID
 from producers.webhooks.openapi import Answer, Operation, Parameter, Route
 from producers.webhooks.problems import RETRY_AFTER_SECONDS, ProblemError, unavailable
 from producers.webhooks.schemas import CommandEvent
+from tasks.records import State
 
 if TYPE_CHECKING:
-    from producers.webhooks.auth import Clients
+    from collections.abc import Callable
+
     from producers.webhooks.events import Event, Listener
 
 #: Proxies close what is silent for 30 to 60 seconds.
@@ -35,6 +40,8 @@ RECONNECT_MS: Final = 2_000
 MAX_STREAMS_PER_CLIENT: Final = 8
 #: Of all connections, the larger half stays for requests.
 MAX_STREAMS: Final = 200
+#: Of a command that becomes a dead letter, or that a decision lets go on.
+_DESK_STATES: Final = frozenset({State.REJECTED, State.HELD, State.READY, State.WAITING})
 
 _HEADERS: Final = {
     "Content-Type": "text/event-stream; charset=utf-8",
@@ -45,10 +52,11 @@ _HEADERS: Final = {
 
 
 class _Stream:
-    """One open stream."""
+    """One open stream of the events that its client hears."""
 
-    def __init__(self, request: web.Request, feed: EventFeed, client: str) -> None:
+    def __init__(self, request: web.Request, feed: EventFeed, client: str, hears: Callable[[Event], bool]) -> None:
         self.client = client
+        self._hears = hears
         self._request = request
         self._feed = feed
         self._response = web.StreamResponse(headers={**_HEADERS, "X-Request-ID": request[REQUEST_ID]})
@@ -63,7 +71,7 @@ class _Stream:
 
     async def run(self) -> web.StreamResponse:
         """Send events until the client goes, is too slow, or the server stops."""
-        with contextlib.suppress(ConnectionError), self._feed.listening(self.client, self._stop_writing) as listener:
+        with contextlib.suppress(ConnectionError), self._feed.listening(self._hears, self._stop_writing) as listener:
             await self._feed.begin()
             # where it begins is fixed before the client is told that it has begun
             has_gap = not self._find_beginning()
@@ -99,7 +107,7 @@ class _Stream:
             self._position = await self._feed.now()
             await self._send_gap()
         began = self._position.copy()
-        async with contextlib.aclosing(self._feed.missed(self._position, self.client)) as missed:
+        async with contextlib.aclosing(self._feed.missed(self._position, self._hears)) as missed:
             async for event in missed:
                 await self._send_event(event)
         if not await self._feed.keeps(began):  # trimmed while it was read
@@ -159,16 +167,18 @@ async def _first_of(*events: asyncio.Event) -> None:
 
 
 class StreamRoutes:
-    """The handler, and the streams that are open."""
+    """The handlers, and the streams that are open."""
 
-    def __init__(self, clients: Clients, feed: EventFeed) -> None:
-        self._clients = clients
+    def __init__(self, feed: EventFeed) -> None:
         self._feed = feed
         self._streams: set[_Stream] = set()
 
     def routes(self) -> list[Route]:
         """List what is served."""
-        return [("GET", "/v1/stream", self.open, _OPEN)]
+        return [
+            ("GET", "/v1/stream", self.open, _OPEN),
+            ("GET", "/v1/dead-letters/stream", self.open_desk, _OPEN_DESK),
+        ]
 
     def count(self) -> int:
         """Count the open streams."""
@@ -176,11 +186,19 @@ class StreamRoutes:
 
     async def open(self, request: web.Request) -> web.StreamResponse:
         """`GET /v1/stream`: stays open."""
-        client = self._clients.authenticate(request)
+        client = request[CALLER].client
+        return await self._run(request, lambda event: event.client == client)
+
+    async def open_desk(self, request: web.Request) -> web.StreamResponse:
+        """`GET /v1/dead-letters/stream`: stays open."""
+        return await self._run(request, lambda event: event.state in _DESK_STATES)
+
+    async def _run(self, request: web.Request, hears: Callable[[Event], bool]) -> web.StreamResponse:
+        client = request[CALLER].client
         if request.method != "GET":  # the framework gives HEAD too, which would wait for a body for ever
             raise web.HTTPMethodNotAllowed(request.method, ["GET"])
         self._require_place(client)
-        stream = _Stream(request, self._feed, client)
+        stream = _Stream(request, self._feed, client, hears)
         self._streams.add(stream)
         try:
             return await stream.run()
@@ -197,32 +215,47 @@ class StreamRoutes:
             raise unavailable(f"{MAX_STREAMS} streams are open; come back later")
 
 
+_RESUMED: Final = (
+    Parameter(
+        name="Last-Event-ID",
+        place="header",
+        description="The id of the last event that arrived. It is for the server alone to read.",
+        example="partsbox:1790000000940-0",
+    ),
+)
+_EVENTS: Final = {
+    200: Answer(
+        description="Events, without end. The schema is that of the `data` of `command.state`.",
+        schema=CommandEvent,
+        content_type="text/event-stream",
+        example=EVENT,
+    )
+}
+_TOO_MANY: Final = {
+    429: f"`too-many-streams`: at most {MAX_STREAMS_PER_CLIENT} for one client; or too many requests.",
+    503: "Too many streams of all clients.",
+}
 _OPEN: Final = Operation(
     summary="Hear what becomes of your commands",
     tag="commands",
+    roles=(Role.READ,),
     description="Server-sent events, from the moment of asking or, with `Last-Event-ID`, from where the last stream "
     "ended: nothing is missed and nothing comes twice. `command.state` tells a step of one of your commands. "
     "`stream.gap` tells that events are missing, since they are not kept for ever: ask `GET /v1/commands?keys=` then. "
     f"A comment and a new id come every {HEARTBEAT_SECONDS:g} seconds. A client that reads too slowly is closed, and "
     "resumes.",
-    parameters=(
-        Parameter(
-            name="Last-Event-ID",
-            place="header",
-            description="The id of the last event that arrived. It is for the server alone to read.",
-            example="partsbox:1790000000940-0",
-        ),
-    ),
-    answers={
-        200: Answer(
-            description="Events, without end. The schema is that of the `data` of `command.state`.",
-            schema=CommandEvent,
-            content_type="text/event-stream",
-            example=EVENT,
-        )
-    },
-    problems={
-        429: f"`too-many-streams`: at most {MAX_STREAMS_PER_CLIENT} for one client; or too many requests.",
-        503: "Too many streams of all clients.",
-    },
+    parameters=_RESUMED,
+    answers=_EVENTS,
+    problems=_TOO_MANY,
+)
+_OPEN_DESK: Final = Operation(
+    summary="Hear when the dead letters change",
+    tag="dead letters",
+    roles=(Role.OPERATE,),
+    sessions=(sessions.DESK,),
+    description="As `GET /v1/stream`, of the commands of all clients: each that is rejected or held, and each that may "
+    "run or waits its turn, as a dead letter does once it is replayed. After `stream.gap`, list the dead letters anew.",
+    parameters=_RESUMED,
+    answers=_EVENTS,
+    problems=_TOO_MANY,
 )

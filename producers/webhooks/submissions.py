@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from redis.exceptions import OutOfMemoryError, RedisError
 
+from producers.relays import LEDGER_SECONDS
 from producers.webhooks.problems import ProblemError, invalid, malformed, unavailable
+from producers.webhooks.signatures import VISIBLE
 from tasks.errors import KeyReusedError
 from tasks.registry import InvalidCommandError, Problem, parse_command, submittable_kinds
 from tasks.telemetry import COMMAND_ACCEPTED, LEDGER_UNREACHABLE
@@ -19,10 +20,6 @@ from tasks.telemetry import COMMAND_ACCEPTED, LEDGER_UNREACHABLE
 if TYPE_CHECKING:
     from producers.webhooks.metrics import Metrics
     from tasks.commands import Command
-
-#: Redis answers in milliseconds; one that does not must not make a station wait.
-LEDGER_SECONDS: Final = 4.0
-_VISIBLE: Final = re.compile(r"[!-~]{1,255}")
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +57,7 @@ def read_submission(fields: dict[str, Any], client: str) -> Submission:
     """Make a submission of a decoded object; raises ProblemError (403, 422)."""
     given = dict(fields)
     idempotency_key = given.pop("idempotency_key", None)
-    if idempotency_key is not None and not (isinstance(idempotency_key, str) and _VISIBLE.fullmatch(idempotency_key)):
+    if idempotency_key is not None and not (isinstance(idempotency_key, str) and VISIBLE.fullmatch(idempotency_key)):
         raise invalid([Problem("idempotency_key", "not shown", "not 1 to 255 visible ASCII characters")])
     kind = given.pop("kind", None)
     if not isinstance(kind, str):
@@ -78,7 +75,7 @@ def read_submission(fields: dict[str, Any], client: str) -> Submission:
 
 def is_idempotency_key(text: str) -> bool:
     """Tell whether a text may be a sender's own key."""
-    return _VISIBLE.fullmatch(text) is not None
+    return VISIBLE.fullmatch(text) is not None
 
 
 class Admissions:

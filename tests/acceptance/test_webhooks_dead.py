@@ -208,7 +208,7 @@ def test_check_of_good_settings_names_the_sources_and_no_secret(tmp_path: Path) 
     ended = ran(WebhooksServer(tmp_path, "redis://127.0.0.1:1"), "run", "--check")
 
     assert ended.returncode == 0
-    assert "clients erp, sources repo, shop, rack" in ended.stdout
+    assert "clients erp (submit+read), sources repo, shop, rack" in ended.stdout
     for secret in (*ENVIRON.values(), SECRET, STANDARD_SECRET, BEARER):
         assert secret not in ended.stdout + ended.stderr
 

@@ -112,7 +112,10 @@ def test_wrong_settings_are_named_by_check_too(variables: dict[str, str], named:
 def test_check_of_good_settings_names_the_clients_and_no_token() -> None:
     ended = _run("--check", STOCKRELAY_WEBHOOKS_TOKENS=f"erp:{TOKEN}")
 
-    assert (ended.returncode, ended.stdout) == (0, "settings are good: http://127.0.0.1:8080, clients erp\n")
+    assert (ended.returncode, ended.stdout) == (
+        0,
+        "settings are good: http://127.0.0.1:8080, clients erp (submit+read)\n",
+    )
 
 
 def test_a_taken_port_is_an_error_without_a_traceback(webhooks: Process, valkey: SharedValkey, tmp_path: Path) -> None:

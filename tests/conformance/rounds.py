@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tasks.effects import Effect
+from tasks.endings import end_loops
 from tasks.records import CommandRecord, State
 from tasks.redis_client import open_redis
 from tasks.registry import command_type
 from tasks.submit import to_new_command
 from tests.conformance.catalogue import CASES, ROUTES, Case, Scene, Vendors
 from tests.relay import consuming, open_relay, settings_of
-from workers.runtime import end_loops
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

@@ -9,23 +9,20 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from tests.checker.evidence import Told, VendorBooks
 from tests.demo import troubles
 from tests.demo.play import Player
 from tests.demo.records import ROUTES, plan_day
 from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, STATIONS, VENDORS
 from tests.demo.screen import Screen, print_verdict
 from tests.demo.senders import KANBAN_SECRET, KANBAN_SECRET_NAME, configuration
-from tests.demo.verdict import Evening, Told, judge
+from tests.demo.verdict import judge
 from tests.process import ProcessError
 from tests.stack import API_CLIENT, API_TOKEN, Stack
-
-if TYPE_CHECKING:
-    from tests.demo.books import Json
 
 #: What the workers are told: requests a second, of which so many at once, and in flight.
 LIMITS = {PARTSBOX: (20, 5, 4), PARTIUM: (5, 1, 2), OPENBOM: (10, 2, 4), PARTBOLT: (5, 1, 2)}
@@ -121,18 +118,18 @@ def _play(console: Console, stack: Stack, folder: Path) -> bool:
         for command in player.unended():
             console.print(Text(f"  {command}"))
         return False
-    evenings = {vendor: _evening(player, vendor, morning) for vendor, morning in mornings.items()}
+    evenings = {vendor: _evening(player, vendor) for vendor in mornings}
     told = {vendor: Told(player.ledgers.entries(vendor), player.ledgers.steps(vendor)) for vendor in VENDORS}
-    verdict = judge(day, player.record, evenings, told)
+    verdict = judge(day, player.record, mornings, evenings, told)
     print_verdict(console, verdict)
     return verdict.is_right
 
 
-def _evening(player: Player, vendor: str, morning: Json) -> Evening:
+def _evening(player: Player, vendor: str) -> VendorBooks:
     journal, state, limits, faults = (
         player.control(vendor, "GET", path) for path in ("journal", "state", "limits", "faults")
     )
-    return Evening(journal, morning, state, limits, [*faults, *player.record.troubles.get(vendor, [])])
+    return VendorBooks(vendor, journal, limits, state, [*faults, *player.record.troubles.get(vendor, [])])
 
 
 def _print_flower(console: Console, stack: Stack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tests.demo.records import catalog_value
 from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, Write, stock
@@ -10,7 +10,8 @@ from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, Write, sto
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Json = dict[str, Any]
+    from tests.checker.evidence import Json
+
 #: What is there, by what it is.
 Shelf = dict[str, str]
 

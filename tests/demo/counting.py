@@ -1,23 +1,17 @@
-"""The counts that must be 0: writes, marks, order, stock and records, attempts. Each can fail; see its unit test."""
+"""The counts that must be 0: writes, marks, order, stock and records. Each can fail; see its unit test."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from tests.demo.books import Json, Shelf
-    from tests.demo.ledgers import Entry, Step
+    from tests.checker.evidence import Json, Step
+    from tests.demo.books import Shelf
     from tests.demo.scenario import Write
-
-#: Why a command was put off for nothing that it had done: a vendor that takes nothing, or a turn too far away.
-CLOSED: Final = re.compile(r"HTTP 429|maintenance|try again in")
-#: How a look-up's proof that nothing was written shows among the steps.
-SENT_AGAIN: Final = "looked up: not applied"
 
 
 @dataclass
@@ -112,16 +106,3 @@ def count_reads(wrongs: Wrongs, wanted: set[str], requests: list[Json]) -> None:
     read = {subject for request in requests if request["outcome"] == "ok" for subject in request["subjects"]}
     wrongs.lost += sorted(wanted - read)
     wrongs.unexpected += sorted(read - wanted)
-
-
-def count_attempts(wrongs: Wrongs, entries: Iterable[Entry], steps: Iterable[Step]) -> None:
-    """A send more than one needs a reason of the command's own; a closed vendor is none."""
-    reasons: Counter[str] = Counter()
-    for step in steps:
-        own = step.state == "delayed" and not CLOSED.search(step.reason)
-        reasons[step.key] += own or (step.state == "ready" and step.reason == SENT_AGAIN)
-    wrongs.spent_in_pauses += [
-        f"{entry.kind} {entry.key}: {entry.attempts} attempts"
-        for entry in entries
-        if entry.attempts > 1 + reasons[entry.key]
-    ]

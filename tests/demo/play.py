@@ -19,9 +19,9 @@ import requests
 from producers.outbox_view import OutboxView
 from tasks.registry import command_type, parse_command
 from tests import reaper
-from tests.demo.ledgers import ENDED_STATES, OPEN_STATES, Ledgers
 from tests.demo.scenario import PARTSBOX, STATIONS, VENDORS, label
 from tests.demo.senders import FILE_NAME, returns, signed
+from tests.ledgers import ENDED_STATES, OPEN_STATES, Ledgers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class Player:
         self.stack = stack
         self.day = day
         self.record = Record()
-        self.ledgers = Ledgers(stack.redis_url)
+        self.ledgers = Ledgers(stack.redis_url, VENDORS)
         self._folder = folder
         self._lock = threading.Lock()
         self._stopping = threading.Event()

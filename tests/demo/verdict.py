@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.checker.attempts import spent_in_pauses
 from tests.demo.books import BOOKS
 from tests.demo.counting import (
     Wrongs,
-    count_attempts,
     count_markers,
     count_reads,
     count_record_order,
@@ -21,31 +21,11 @@ from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, VENDORS
 from tests.sandbox.partium import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from tests.demo.books import Json
-    from tests.demo.ledgers import Entry, Step
+    from tests.checker.evidence import Json, Told, VendorBooks
     from tests.demo.play import Record
     from tests.demo.scenario import Day
-
-
-@dataclass(frozen=True, slots=True)
-class Evening:
-    """What a vendor's sandbox tells when the day is over, and its state in the morning."""
-
-    journal: Json
-    morning: Json
-    state: Json
-    limits: Json
-    faults: list[Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What a vendor's ledger tells."""
-
-    entries: Sequence[Entry]
-    steps: Sequence[Step]
 
 
 @dataclass
@@ -68,13 +48,22 @@ class Verdict:
         return self.applied == self.planned and not any(wrongs.any for wrongs in self.wrongs.values())
 
 
-def judge(day: Day, record: Record, evenings: Mapping[str, Evening], told: Mapping[str, Told]) -> Verdict:
-    """Compare what was planned and promised with what the vendors hold and the ledgers say."""
+def judge(
+    day: Day,
+    record: Record,
+    mornings: Mapping[str, Json],
+    evenings: Mapping[str, VendorBooks],
+    told: Mapping[str, Told],
+) -> Verdict:
+    """Compare what was planned and promised with what the vendors hold and the ledgers say.
+
+    `mornings` are the vendors' states before the first command.
+    """
     verdict = Verdict(Counter(day.commands), repeats=record.repeats)
     for vendor, what in record.refused:
         verdict.wrongs[vendor].not_applied.append(what)
     for vendor, evening in evenings.items():
-        _judge_vendor(verdict, vendor, day, evening)
+        _judge_vendor(verdict, day, mornings[vendor], evening)
     for vendor, ledger in told.items():
         _judge_ledger(verdict, vendor, ledger, set(record.promised))
     count_stock_order(verdict.wrongs[PARTSBOX], told[PARTSBOX].steps, evenings[PARTSBOX].journal["effects"])
@@ -88,7 +77,8 @@ def judge(day: Day, record: Record, evenings: Mapping[str, Evening], told: Mappi
     return verdict
 
 
-def _judge_vendor(verdict: Verdict, vendor: str, day: Day, evening: Evening) -> None:
+def _judge_vendor(verdict: Verdict, day: Day, morning: Json, evening: VendorBooks) -> None:
+    vendor = evening.vendor
     wrongs, book = verdict.wrongs[vendor], BOOKS[vendor]
     planned = [write for write in day.writes if write.vendor == vendor]
     effects, requests = evening.journal["effects"], evening.journal["requests"]
@@ -96,7 +86,7 @@ def _judge_vendor(verdict: Verdict, vendor: str, day: Day, evening: Evening) -> 
     count_writes(wrongs, planned, found)
     count_markers(wrongs, effects)
     count_record_order(wrongs, planned, found)
-    count_state(wrongs, book.shelf(evening.morning), planned, book.shelf(evening.state))
+    count_state(wrongs, book.shelf(morning), planned, book.shelf(evening.state))
     wrongs.over_limit += [f"{item['rule']} at request {item['request_seq']}" for item in evening.limits["violations"]]
     wrongs.fault_not_fired += [
         f"{fault['kind']} on {fault['operation']}" for fault in evening.faults if not fault["fired"]
@@ -119,4 +109,4 @@ def _judge_ledger(verdict: Verdict, vendor: str, ledger: Told, promised: set[str
             verdict.applied[vendor, entry.kind] += 1
         else:
             wrongs.not_applied.append(str(entry))
-    count_attempts(wrongs, ledger.entries, ledger.steps)
+    wrongs.spent_in_pauses += spent_in_pauses(ledger)

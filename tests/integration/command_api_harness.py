@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 from pydantic import SecretStr
 
+from producers.tokens import ClientToken, Role
 from producers.webhooks.app import Services, create_app
 from producers.webhooks.auth import Clients
 from producers.webhooks.connection import connection_factory
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 TOKEN = "invented-token-of-erp"
 STATION_TOKEN = "invented-token-of-st01"
 OPERATOR_TOKEN = "invented-token-of-desk"
+#: Of a client that has this role and no other.
+ROLE_TOKENS: dict[str, str] = {role: f"invented-token-to-{role}-only" for role in Role}
+TOKENS = (
+    ClientToken("erp", SecretStr(TOKEN)),
+    ClientToken("ST-01", SecretStr(STATION_TOKEN)),
+    ClientToken("desk", SecretStr(OPERATOR_TOKEN), frozenset(Role)),
+    *(ClientToken(f"{role}-only", SecretStr(token), frozenset({Role(role)})) for role, token in ROLE_TOKENS.items()),
+)
 SHELF, BIN, PART = ("a" * 26, "b" * 26, "p" * 26)
 PROBLEM = "application/problem+json"
 JSON = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
@@ -139,8 +148,7 @@ class Door:
 
 
 def services(intake: Any, readiness: Any, redis: Redis) -> Services:
-    tokens = (("erp", SecretStr(TOKEN)), ("ST-01", SecretStr(STATION_TOKEN)), ("desk", SecretStr(OPERATOR_TOKEN)))
-    return Services(clients=Clients(tokens, operators=["desk"]), intake=intake, readiness=readiness, redis=redis)
+    return Services(clients=Clients(TOKENS), intake=intake, readiness=readiness, redis=redis)
 
 
 @contextlib.asynccontextmanager

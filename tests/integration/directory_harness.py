@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from tasks.directory import Directory, OrderHead
+from tasks.endings import end_loops
 from tasks.lots import Lot
 from tasks.parts import Part
 from tasks.redis_client import open_redis
 from tasks.storage import Storage
 from workers.directory import DirectoryKeeper
-from workers.runtime import end_loops
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -15,6 +15,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from producers.outbox import Outbox
+from producers.tokens import ClientToken
 from producers.webhooks.app import Services, create_app
 from producers.webhooks.auth import Clients
 from producers.webhooks.connection import connection_factory
@@ -150,7 +151,7 @@ async def serving_hooks(
     with Outbox(folder / "spool.sqlite3", "webhooks", max_bytes=spool_bytes, min_free_bytes=0) as outbox:
         intake = Intake(Submitter(redis), readiness, Moments(redis, keep_days=30), held, outbox)
         services = Services(
-            clients=Clients((("erp", SecretStr(TOKEN)),), rates=rates),
+            clients=Clients([ClientToken("erp", SecretStr(TOKEN))], rates=rates),
             intake=intake,
             readiness=readiness,
             redis=redis,

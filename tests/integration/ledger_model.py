@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tasks.dead_letter_records import Place
 from tasks.ledger import MAX_CRASHES
 from tasks.records import State, Verdict
 
@@ -26,10 +27,16 @@ class Modelled:
     attempts: int = 0
     crashes: int = 0
     closed: bool = False
+    #: The lanes of a correction that is kept for the next replay.
+    corrected: tuple[str, ...] | None = None
 
     @property
     def is_parent(self) -> bool:
         return self.lanes == (ORDER,)
+
+    @property
+    def is_dead(self) -> bool:
+        return self.state in (State.REJECTED, State.HELD) and not self.closed
 
     @property
     def verdict(self) -> Verdict:
@@ -54,10 +61,25 @@ class Model:
     def __init__(self) -> None:
         self.commands: dict[str, Modelled] = {}
         self.places = 0
+        self.first_places = 0
 
     def next_place(self) -> tuple[int, int]:
         self.places += 1
         return (self.places, 0)
+
+    def first_place(self) -> tuple[int, int]:
+        self.first_places -= 1
+        return (self.first_places, 0)
+
+    def replay(self, key: str, lanes: tuple[str, ...] | None, at: Place | None) -> None:
+        one = self.commands[key]
+        lanes = one.lanes if lanes is None else lanes
+        stays = one.state is State.HELD and lanes == one.lanes and at is not Place.TAIL
+        if not stays:
+            one.place = self.first_place() if at is Place.HEAD else self.next_place()
+        one.lanes, one.corrected = lanes, None
+        one.state, one.intent, one.attempts, one.crashes = State.WAITING, False, 0, 0
+        self.settle_lanes()
 
     def stands(self, key: str) -> bool:
         one = self.commands[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
@@ -41,10 +42,14 @@ class Event:
 def excess(times_us: Sequence[int], rate: Rate, late_seconds: float = 0.0) -> float:
     """Return how many too many the worst window holds: above `limit * (w + late) / period + burst`."""
     per_us = rate.limit / rate.period_seconds / 1e6
-    allowed = rate.burst + late_seconds * 1e6 * per_us
     times = sorted(times_us)
-    windows = itertools.combinations_with_replacement(range(len(times)), 2)
-    return round(max(j - i + 1 - (times[j] - times[i]) * per_us - allowed for i, j in windows), 6)
+    worst, lowest = 0.0, math.inf
+    for number, at_us in enumerate(times):
+        # the window that ends here and began where most was left over
+        ahead = number - (at_us - times[0]) * per_us
+        lowest = min(lowest, ahead)
+        worst = max(worst, ahead - lowest + 1)
+    return round(worst - rate.burst - late_seconds * 1e6 * per_us, 6)
 
 
 def most_in_flight(events: Sequence[Event], slot_seconds: float) -> int:

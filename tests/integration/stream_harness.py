@@ -75,9 +75,11 @@ class Reader:
 
 
 @contextlib.asynccontextmanager
-async def streaming(door: Door, *, token: str = TOKEN, last_id: str = "") -> AsyncIterator[Reader]:
+async def streaming(
+    door: Door, *, token: str = TOKEN, last_id: str = "", path: str = "/v1/stream"
+) -> AsyncIterator[Reader]:
     """Open a stream, which has begun when this returns: what happens from then on arrives."""
     headers = {"Authorization": f"Bearer {token}", **({"Last-Event-ID": last_id} if last_id else {})}
-    async with door.session.get(f"{door.url}/v1/stream", headers=headers) as answer:
+    async with door.session.get(f"{door.url}{path}", headers=headers) as answer:
         assert answer.status == 200, await answer.text()
         yield Reader(answer)

@@ -60,6 +60,16 @@ async def test_a_ledger_that_is_away_is_said_at_once_with_when_to_come_back(
     assert (status, headers["Retry-After"], problem["code"], shown) == (503, "5", "unavailable", 503)
 
 
+async def test_who_came_back_when_it_was_asked_to_met_the_end_of_an_idle_connection(
+    fake_door: Door, fake_ledger: FakeLedger
+) -> None:
+    fake_ledger.error = RedisConnectionError("refused")
+
+    status, headers, _ = await fake_door.post(move())
+
+    assert (status, headers["Connection"]) == (503, "close")
+
+
 async def test_a_ledger_that_hangs_is_not_waited_for(
     fake_door: Door, fake_ledger: FakeLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

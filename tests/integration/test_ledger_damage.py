@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -221,6 +223,19 @@ async def test_a_second_submission_of_a_damaged_command_is_not_a_fresh_one(plain
     (admission,) = await plain.ledger.admit([new])
 
     assert (admission.state, admission.fresh, admission.conflict) == (State.HELD, False, False)
+
+
+async def test_an_idempotency_key_of_a_damaged_command_refuses_its_own_caller_and_no_other(plain: Desk) -> None:
+    damaged = replace(command("part:a"), alias="the sender's key")
+    await plain.ledger.admit([damaged])
+    await spoil(plain, damaged.key, "state", "verifying")
+    using_it_again, other = replace(command("part:b"), alias=damaged.alias), command("part:c")
+
+    ((refused,), (admitted,)) = await asyncio.gather(plain.ledger.admit([using_it_again]), plain.ledger.admit([other]))
+
+    assert (refused.key, refused.state, refused.fresh, refused.conflict) == (damaged.key, State.HELD, False, True)
+    assert (admitted.fresh, admitted.conflict) == (True, False)
+    assert await plain.index("dead") == [damaged.key]
 
 
 async def test_a_damaged_parent_is_held_and_its_children_end_as_they_should(plain: Desk) -> None:

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tasks.dead_letter_records import Place
 from tasks.errors import LeaseLostError, TransitionRefusedError
 from tasks.records import State, Verdict
 from tests.integration.ledger_harness import Desk, check, child_of, command, dump
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PARTS = ("part:a", "part:b")
 ENDS = (State.APPLIED, State.REJECTED, State.CANCELLED)
+LANES = st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True)
 OUTCOMES = (State.APPLIED, State.REJECTED, State.HELD, State.DELAYED, State.IN_DOUBT, State.SENDING)
 
 
@@ -69,7 +71,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # producers
 
-    @rule(target=keys, lanes=st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True))
+    @rule(target=keys, lanes=LANES)
     def admit(self, lanes: list[str]) -> str:
         return self._admit(command(*lanes))
 
@@ -247,17 +249,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.settle(key, outcome)
         return multiple()
 
-    @rule(number=st.integers(0, 9), again=st.booleans())
-    def decide(self, number: int, *, again: bool) -> None:
+    @rule(number=st.integers(0, 9), again=st.booleans(), at=st.sampled_from([None, Place.HEAD, Place.TAIL]))
+    def decide(self, number: int, *, again: bool, at: Place | None) -> None:
         """Do what a person does with a dead letter."""
-        dead = [
-            key
-            for key, one in self.model.commands.items()
-            if one.state in (State.REJECTED, State.HELD) and not one.closed
-        ]
+        dead = [key for key, one in self.model.commands.items() if one.is_dead]
         if dead:
             key = dead[number % len(dead)]
-            self.replay(key, None) if again else self.discard(key)
+            self.replay(key, None, at) if again else self.discard(key)
 
     # time
 
@@ -297,29 +295,34 @@ class LedgerMachine(RuleBasedStateMachine):
             self.model.close_child(key)
             self.model.settle_lanes()
 
-    @rule(key=keys, lanes=st.none() | st.lists(st.sampled_from(PARTS), min_size=1, max_size=2, unique=True))
-    def replay(self, key: str, lanes: list[str] | None) -> None:
+    @rule(key=keys, lanes=st.none() | LANES, at=st.sampled_from([None, Place.HEAD, Place.TAIL]))
+    def replay(self, key: str, lanes: list[str] | None, at: Place | None) -> None:
         one = self.model.commands[key]
-        allowed = one.state in (State.REJECTED, State.HELD) and not one.closed
-        edited = command(*lanes) if lanes else None
-        if ORDER in one.lanes:
-            edited = None
+        edited = command(*lanes) if lanes and ORDER not in one.lanes else None
+        after = one.corrected if edited is None else edited.lanes
+        has_a_place = one.state is not State.HELD or after in (None, one.lanes) or at is not None
         if self._step(
-            key, allowed=allowed, error=TransitionRefusedError, step=lambda: self.ledger.replay(key, "a", edited)
+            key,
+            allowed=one.is_dead and has_a_place,
+            error=TransitionRefusedError,
+            step=lambda: self.ledger.replay(key, "a", edited, at=at),
         ):
-            if one.state is State.REJECTED or edited is not None:
-                one.place = self.model.next_place()
-            if edited is not None:
-                one.lanes = edited.lanes
-            one.state, one.intent, one.attempts, one.crashes = State.WAITING, False, 0, 0
-            self.model.settle_lanes()
+            self.model.replay(key, after, at)
+
+    @rule(key=keys, lanes=st.none() | LANES)
+    def edit(self, key: str, lanes: list[str] | None) -> None:
+        one = self.model.commands[key]
+        edited = command(*lanes) if lanes and ORDER not in one.lanes else None
+        if self._step(
+            key, allowed=one.is_dead, error=TransitionRefusedError, step=lambda: self.ledger.edit(key, "a", edited)
+        ):
+            one.corrected = None if edited is None else edited.lanes
 
     @rule(key=keys)
     def discard(self, key: str) -> None:
         one = self.model.commands[key]
-        allowed = one.state in (State.REJECTED, State.HELD) and not one.closed
         if self._step(
-            key, allowed=allowed, error=TransitionRefusedError, step=lambda: self.ledger.discard(key, "a", "why")
+            key, allowed=one.is_dead, error=TransitionRefusedError, step=lambda: self.ledger.discard(key, "a", "why")
         ):
             one.state = State.REJECTED
             self.model.close_child(key)

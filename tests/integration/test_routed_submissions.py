@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,3 +130,25 @@ async def test_a_part_that_the_routes_cannot_carry_is_refused_and_nothing_is_sto
         await submitter(redis_client, routes).submit(a_part(attributes=[long]))
 
     assert await commands_there(redis_client) == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "state"),
+    [
+        pytest.param("kind", "", State.HELD, id="every step sees it"),
+        pytest.param("image", "{", State.READY, id="only a reader sees it"),
+    ],
+)
+async def test_a_damaged_parent_that_comes_again_is_a_duplicate_and_stops_no_other(
+    redis_client: Redis, field: str, value: str, state: State
+) -> None:
+    door = submitter(redis_client, ROUTES)
+    accepted = await door.submit(a_part())
+    await redis_client.hset(f"sr:{{routing}}:cmd:{accepted.key}", field, value)
+    there = await commands_there(redis_client)
+
+    again, other = await asyncio.gather(door.submit(a_part()), door.submit(a_part(stock_timestamp=NOW_MS + 1)))
+
+    assert (again.key, again.state, again.duplicate) == (accepted.key, state, True)
+    assert not other.duplicate
+    assert await commands_there(redis_client) == there + 3

@@ -88,3 +88,12 @@ async def test_without_a_server_every_call_gets_the_error_and_the_next_ones_run(
             assert [type(error) for error in found] == [NoConnectionError] * 3
     finally:
         await redis.aclose()
+
+
+async def test_callers_of_one_failed_round_trip_made_each_others_traceback_longer() -> None:
+    async with Redis(host="127.0.0.1", port=1) as nobody:
+        errors = await results(calls_of(nobody), ["a", "b", "c"])
+
+    assert len({id(error) for error in errors}) == 3
+    assert {type(error) for error in errors} == {NoConnectionError}
+    assert len({str(error) for error in errors}) == 1

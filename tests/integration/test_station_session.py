@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from producers.webhooks import sessions
-from tests.integration.command_api_harness import PROBLEM, STATION_TOKEN, TOKEN, move
+from tests.integration.command_api_harness import PROBLEM, STATION_TOKEN, TOKEN, TOKENS, move
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.integration.command_api_harness import Door, FakeLedger
 
-TOKENS = (("ST-01", STATION_TOKEN.encode()), ("erp", TOKEN.encode()))
+STATION = ("ST-01", STATION_TOKEN.encode())
 OWN = {"Sec-Fetch-Site": "same-origin"}
 ELSEWHERE = ["relay.example", "relay.example:8443", "10.0.0.7", "[2001:db8::1]:8080", "localhost.example"]
 
@@ -29,7 +29,7 @@ async def _ask(door: Door, path: str, body: Any = None, **headers: str) -> tuple
 
 
 def _cookie(session: str | None = None) -> dict[str, str]:
-    return {"Cookie": f"{sessions.COOKIE}={session or sessions.issue(*TOKENS[0])}"}
+    return {"Cookie": f"{sessions.STATION.cookie}={session or sessions.STATION.issue(*STATION)}"}
 
 
 async def test_a_token_gets_a_session_that_no_script_and_no_other_site_gets(fake_door: Door) -> None:
@@ -134,7 +134,7 @@ async def test_a_host_that_is_no_address_is_not_this_machine(fake_door: Door) ->
 
 
 async def test_a_session_of_bytes_that_are_no_text_is_none() -> None:
-    assert sessions.client_in("\udcff:99999999999:aa", TOKENS) is None
+    assert sessions.STATION.find("\udcff:99999999999:aa", TOKENS) is None
 
 
 async def test_a_bearer_token_is_asked_for_no_origin(fake_door: Door) -> None:
@@ -159,14 +159,14 @@ _CHANGED: Final[dict[str, Callable[[str, str, str], str]]] = {
     "a huge end": lambda client, _end, signature: f"{client}:{'9' * 400}:{signature}",
     "an end below zero": lambda client, _end, signature: f"{client}:-1:{signature}",
     "an unknown client": lambda _client, end, signature: f"nobody:{end}:{signature}",
-    "a replaced token": lambda client, _end, _signature: sessions.issue(client, b"a token that was replaced"),
-    "ended": lambda *_parts: sessions.issue(*TOKENS[0], now=-sessions.SESSION_SECONDS),
+    "a replaced token": lambda client, _end, _signature: sessions.STATION.issue(client, b"a token that was replaced"),
+    "ended": lambda *_parts: sessions.STATION.issue(*STATION, now=-sessions.STATION.seconds),
 }
 
 
 @pytest.mark.parametrize("wrong", _CHANGED)
 async def test_a_changed_ended_or_revoked_session_is_none(fake_door: Door, wrong: str) -> None:
-    session = _CHANGED[wrong](*sessions.issue(*TOKENS[0]).split(":"))
+    session = _CHANGED[wrong](*sessions.STATION.issue(*STATION).split(":"))
     status, _, problem = await _ask(fake_door, "/v1/commands", move(), **_cookie(session or "x"), **OWN)
     _, headers, who = await _ask(fake_door, "/station/session", **_cookie(session or "x"), **OWN)
 
@@ -176,7 +176,7 @@ async def test_a_changed_ended_or_revoked_session_is_none(fake_door: Door, wrong
 
 
 async def test_opening_the_page_renews_a_good_session_and_logging_out_ends_it(fake_door: Door) -> None:
-    old = sessions.issue(*TOKENS[0], now=1_790_000_000)
+    old = sessions.STATION.issue(*STATION, now=1_790_000_000)
     _, headers, who = await _ask(fake_door, "/station/session", **_cookie(), **OWN)
     _, left, nobody = await _ask(fake_door, "/station/logout", {}, **_cookie(), **OWN)
     _, none, stranger = await _ask(fake_door, "/station/session", **OWN)

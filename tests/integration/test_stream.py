@@ -108,7 +108,7 @@ async def test_events_are_read_only_while_somebody_listens(door: Door, redis_cli
         assert (await reads(), feed.ready.is_set()) == (before, False)
 
         for _ in range(2):
-            with feed.listening("erp", lambda: None) as listener:
+            with feed.listening(lambda event: event.client == "erp", lambda: None) as listener:
                 await feed.begin()
                 key = await _accept(door, next(numbers))
                 await listener.arrived.wait()

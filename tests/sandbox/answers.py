@@ -39,16 +39,16 @@ async def deliver(sandbox: "Sandbox[Any]", exchange: Exchange, fault: Fault, rep
     return response
 
 
-def retry_after_headers(form: str, seconds: float) -> dict[str, str]:
+def retry_after_headers(form: str, seconds: float, now_seconds: float | None = None) -> dict[str, str]:
     """Write Retry-After in one of its forms, the broken ones too (RFC 9110 section 10.2.3)."""
-    whole = str(math.ceil(seconds))
+    whole, now = str(math.ceil(seconds)), time.time() if now_seconds is None else now_seconds
     forms = {
         "absent": {},
         "seconds": {"Retry-After": whole},
         "zero": {"Retry-After": "0"},
         "fraction": {"Retry-After": f"{seconds:.3f}"},
-        "http_date": {"Retry-After": email.utils.formatdate(math.ceil(time.time() + seconds), usegmt=True)},
-        "past_date": {"Retry-After": email.utils.formatdate(time.time() - 3600, usegmt=True)},
+        "http_date": {"Retry-After": email.utils.formatdate(math.ceil(now + seconds), usegmt=True)},
+        "past_date": {"Retry-After": email.utils.formatdate(now - 3600, usegmt=True)},
         "empty": {"Retry-After": ""},
         "garbage": {"Retry-After": "in a while"},
         "huge": {"Retry-After": str(HUGE_SECONDS)},
@@ -56,6 +56,12 @@ def retry_after_headers(form: str, seconds: float) -> dict[str, str]:
         "ratelimit": {"RateLimit-Limit": "1", "RateLimit-Remaining": "0", "RateLimit-Reset": whole},
     }
     return forms[form]
+
+
+def retry_after_of(sandbox: "Sandbox[Any]", fault: Fault) -> dict[str, str]:
+    """Write the Retry-After that a fault wants, a date by the clock of the vendor's machine."""
+    form, seconds = fault.options["retry_after"], fault.options["retry_after_seconds"]
+    return retry_after_headers(form, seconds, sandbox.clock.read_ms() / 1000)
 
 
 async def _drop(_sandbox: "Sandbox[Any]", exchange: Exchange, fault: Fault, _reply: Reply) -> None:
@@ -72,7 +78,7 @@ async def _hang(_sandbox: "Sandbox[Any]", exchange: Exchange, _fault: Fault, _re
 
 async def _status(sandbox: "Sandbox[Any]", _exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
     status = fault.options["status"]
-    headers = retry_after_headers(fault.options["retry_after"], fault.options["retry_after_seconds"])
+    headers = retry_after_of(sandbox, fault)
     if fault.options["body"] == "html":
         page = f"<html><title>{status}</title></html>"
         return web.Response(status=status, text=page, content_type="text/html", headers=headers)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-PACE, COMMIT, OUTCOME = "pace", "commit", "outcome"
+PACE, SIGHT, COMMIT, OUTCOME = "pace", "sight", "commit", "outcome"
 BEFORE_COMMIT, AFTER_COMMIT = "before_commit", "after_commit"
 
 ANY_OPERATION = "*"
@@ -28,6 +28,8 @@ class Kind:
     commits: bool = False
     #: hits no reads; those of the commit stage never do
     writes_only: bool = False
+    #: hits no writes
+    reads_only: bool = False
     #: hits these operations alone
     only: Collection[str] | None = None
     #: the option that names what the request must be about; left empty, any request will do
@@ -37,6 +39,8 @@ class Kind:
         """Tell whether the operation is one that this kind is meant for."""
         if (self.writes_only or self.stage == COMMIT) and not writes:
             return False
+        if self.reads_only and writes:
+            return False
         return self.only is None or operation in self.only
 
 
@@ -44,6 +48,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "delay": Kind(PACE, {"delay_seconds": 1.0, "place": AFTER_COMMIT}),
     "gate": Kind(PACE, {"gate": "gate", "place": BEFORE_COMMIT}),
+    "stale_read": Kind(SIGHT, {"lag_seconds": 1.0}, reads_only=True),
     "duplicate_commit": Kind(COMMIT),
     "second_writer": Kind(COMMIT, {"place": AFTER_COMMIT, "user": "colleague"}),
     "accept_then_drop": Kind(OUTCOME, {"reset": False}, commits=True),

@@ -1,7 +1,7 @@
 """Append-only books of a sandbox: every committed effect, and every request seen."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from tests.sandbox.changes import Changes
@@ -30,8 +30,8 @@ class Effect:
     request_seq: int | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Give the effect as JSON."""
-        return asdict(self)
+        """Give the effect as JSON; what is inside is the effect's own, not to be changed."""
+        return dict(vars(self))
 
 
 @dataclass
@@ -122,5 +122,5 @@ class Journal(Generic[EffectT]):
         """Give both books as JSON."""
         return {
             "effects": [effect.describe() for effect in self.effects],
-            "requests": [asdict(record) for record in self.requests],
+            "requests": [dict(vars(record)) for record in self.requests],
         }

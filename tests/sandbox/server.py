@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import math
 import random
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from tests.sandbox.faults import (
     KINDS,
     OUTCOME,
     PACE,
+    SIGHT,
     Fault,
     Faults,
     Kind,
@@ -32,6 +34,7 @@ from tests.sandbox.faults import (
 from tests.sandbox.gates import Gates
 from tests.sandbox.journal import Journal
 from tests.sandbox.limits import LimitRules, Limits
+from tests.sandbox.replica import Replica
 from tests.sandbox.settings import READ_LATENCY_SECONDS, WRITE_LATENCY_SECONDS, AssumptionsT, Settings
 from tests.sandbox.wire import Admitted, RefusedError, Reply
 
@@ -59,9 +62,11 @@ class Sandbox(ABC, Generic[AssumptionsT]):
     def __init__(self, **settings: Unpack[Settings[AssumptionsT]]) -> None:
         self.changes = Changes()
         self.clock = Clock(settings.get("clock_ms", wall_clock_ms))
-        self.faults = Faults(self.operations, self.kinds, self.choices)
+        monotonic = settings.get("monotonic", time.monotonic)
+        self.faults = Faults(self.operations, self.kinds, self.choices, monotonic)
+        self.replica = Replica(self.faults, monotonic)
         self.gates = Gates(self.changes)
-        self.limits = Limits(settings.get("limit_rules", LimitRules()))
+        self.limits = Limits(settings.get("limit_rules", LimitRules()), monotonic)
         self.read_latency_seconds = settings.get("read_latency_seconds", READ_LATENCY_SECONDS)
         self.write_latency_seconds = settings.get("write_latency_seconds", WRITE_LATENCY_SECONDS)
         self.root_url = ""
@@ -97,6 +102,10 @@ class Sandbox(ABC, Generic[AssumptionsT]):
     @abstractmethod
     def outcome_of(self, reply: Reply) -> str:
         """Sum an answer up in the vendor's own word, for the journal."""
+
+    @abstractmethod
+    def tables(self) -> dict[str, Any]:
+        """Give the live dictionary of what reads are answered from; putting others in its place changes them."""
 
     @abstractmethod
     def describe_state(self) -> Any:
@@ -227,13 +236,20 @@ class Sandbox(ABC, Generic[AssumptionsT]):
         reply = Reply(200, self.redirect_body)
         if outcome is None or outcome.commits:
             try:
-                reply = self.commit(exchange, admitted, exchange.faults[COMMIT])
+                reply = self._committed(exchange, admitted)
             except RefusedError as error:
                 reply = self.refused(error)
         await self._pause(pace, AFTER_COMMIT)
         if outcome is None:
             return self._answer(exchange, reply)
         return await deliver(self, exchange, outcome, reply)
+
+    def _committed(self, exchange: Exchange, admitted: Admitted) -> Reply:
+        tables = self.tables()
+        if self.operations[exchange.record.operation]:
+            self.replica.keep(tables)
+        with self.replica.read_as(exchange.faults[SIGHT], tables):
+            return self.commit(exchange, admitted, exchange.faults[COMMIT])
 
     async def _take_time(self, operation: str) -> None:
         writes = self.operations[operation]

@@ -24,6 +24,8 @@ class Settings(TypedDict, Generic[AssumptionsT], total=False):
     assumptions: AssumptionsT
     #: the vendor's clock, UTC milliseconds
     clock_ms: Callable[[], int]
+    #: what limits and switches count seconds by; only ever grows
+    monotonic: Callable[[], float]
     #: makes ids and latencies repeatable
     seed: int | None
     #: a name of the vendor's seeds

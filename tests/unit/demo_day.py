@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.checker.evidence import Entry, Step, Told, VendorBooks
 from tests.demo.books import BOOKS
-from tests.demo.ledgers import Entry, Step
 from tests.demo.play import Record
 from tests.demo.records import catalog_value, texts
 from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, VENDORS, Day, Write, stock
-from tests.demo.verdict import Evening, Told, Verdict, judge
+from tests.demo.verdict import Verdict, judge
 from tests.sandbox import openbom, partbolt, partsbox
 
 if TYPE_CHECKING:
-    from tests.demo.books import Json
+    from tests.checker.evidence import Json
 
 PART, SHELF = partsbox.id_for("part", "R-1K"), partsbox.id_for("storage", "shelf-3")
 CATALOG = openbom.id_for("catalog", "Stock items")
@@ -134,14 +134,14 @@ class RightDay:
 
     def judged(self) -> Verdict:
         evenings = {
-            vendor: Evening(
+            vendor: VendorBooks(
+                vendor,
                 {"effects": self.effects[vendor], "requests": self.requests[vendor]},
-                self.mornings[vendor],
-                self.states[vendor],
                 {"violations": self.violations[vendor]},
+                self.states[vendor],
                 self.faults[vendor],
             )
             for vendor in BOOKS
         }
         told = {vendor: Told(self.entries[vendor], self.steps[vendor]) for vendor in VENDORS}
-        return judge(self.day, self.record, evenings, told)
+        return judge(self.day, self.record, self.mornings, evenings, told)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from tasks.endings import end_loops
 from tasks.records import Promotion
 from workers.leases import Leases
 from workers.recovery import recover_for_ever
-from workers.runtime import end_loops
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -127,6 +127,13 @@ def test_every_problem_is_named_at_once() -> None:
     assert [found.field for found in caught.value.problems] == ["part_id", "quantity"]
 
 
+def test_nine_thousand_unknown_fields_gave_nine_thousand_problems() -> None:
+    with pytest.raises(InvalidCommandError) as caught:
+        parse_command("stock.add", {**ADD, **{f"x{number}": 1 for number in range(9_000)}})
+    assert len(caught.value.problems) == 101
+    assert str(caught.value.problems[-1].message) == "8900 further problems"
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"\xff", b'{"comments": "\\ud800"}', b"[" * 10_000])
 def test_a_body_that_is_no_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidCommandError, match=r"\(body\)"):

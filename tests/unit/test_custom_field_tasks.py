@@ -30,6 +30,13 @@ async def test_custom_fields_that_are_not_shown_are_proved_by_the_answer(shown: 
     assert await look("part.set_custom_fields", SET_CUSTOM, part, part) == Absent()
 
 
+@pytest.mark.parametrize("shown", [{"a": "old"}, {"a": "old", "b": "2"}], ids=["one of them", "all of them"])
+async def test_a_confirmed_custom_field_that_still_shows_its_old_value_was_ignored(shown: dict[str, str]) -> None:
+    part = replace(LOCAL, custom_fields=shown)
+
+    assert await proof("part.set_custom_fields", SET_CUSTOM, part, part) == Undecidable(Why.IGNORED)
+
+
 @pytest.mark.parametrize("shown", [None, {}, {"z": "9"}, {"a": "x"}])
 async def test_a_custom_field_is_deleted_though_it_is_not_shown(shown: dict[str, str] | None) -> None:
     found = await before("part.delete_custom_field", DELETE_CUSTOM, replace(LOCAL, custom_fields=shown))

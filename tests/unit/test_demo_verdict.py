@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.checker.attempts import spent_in_pauses
+from tests.checker.evidence import Entry, Step, Told
 from tests.demo.books import BOOKS
 from tests.demo.counting import (
     Wrongs,
-    count_attempts,
     count_markers,
     count_reads,
     count_record_order,
@@ -17,7 +18,6 @@ from tests.demo.counting import (
     count_stock_order,
     count_writes,
 )
-from tests.demo.ledgers import Entry, Step
 from tests.demo.records import ROUTES, plan_day
 from tests.demo.scenario import OPENBOM, PARTBOLT, PARTIUM, PARTSBOX, ROUTING, VENDORS, Write, stock
 from tests.sandbox import openbom
@@ -46,7 +46,7 @@ from tests.unit.demo_day import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.demo.books import Json
+    from tests.checker.evidence import Json
     from tests.demo.verdict import Verdict
 
 
@@ -326,13 +326,13 @@ def test_an_attempt_that_was_spent_on_a_closed_vendor_is_seen(reason: str, *, sp
 
 def test_a_send_that_was_proved_lost_may_be_made_again_once() -> None:
     steps = [Step("a", "in_doubt"), Step("a", "ready", "looked up: not applied")]
-    twice, thrice = Wrongs(), Wrongs()
+    twice, thrice = (
+        spent_in_pauses(Told([Entry(PARTSBOX, "a", "stock.add", "applied", attempts=attempts)], steps))
+        for attempts in (2, 3)
+    )
 
-    count_attempts(twice, [Entry(PARTSBOX, "a", "stock.add", "applied", attempts=2)], steps)
-    count_attempts(thrice, [Entry(PARTSBOX, "a", "stock.add", "applied", attempts=3)], steps)
-
-    assert twice.spent_in_pauses == []
-    assert thrice.spent_in_pauses == ["stock.add a: 3 attempts"]
+    assert twice == []
+    assert thrice == ["stock.add a: 3 attempts"]
 
 
 def test_of_a_vendor_that_is_only_read_everything_and_nothing_else_must_be_read() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import tracemalloc
+import zlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -81,6 +84,20 @@ def look(raw: object) -> Fault | None:
 def test_a_good_message_has_no_fault() -> None:
     assert envelope_fault(good()) is None
     assert look(good()) is None
+
+
+def test_a_compressed_body_of_half_a_megabyte_filled_the_memory_of_the_worker() -> None:
+    bomb = base64.b64encode(zlib.compress(b" " * 50_000_000)).decode()
+    raw = good() | {"body": bomb, "headers": {"task": "t", "id": "1", "compression": "application/x-gzip"}}
+    tracemalloc.start()
+    try:
+        fault = look(raw)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert fault is Fault.COMPRESSED
+    assert peak_bytes < 5_000_000
 
 
 @settings(deadline=None)  # the machine may be busy

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,6 @@ from producers.outbox import (
 )
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -54,6 +55,18 @@ def path(tmp_path: Path) -> Path:
 def outbox(path: Path) -> Iterator[Outbox]:
     with Outbox(path, "ST-01", clock_ms=lambda: START_MS) as outbox:
         yield outbox
+
+
+@pytest.mark.parametrize(("column", "value"), [("lanes", "[["), ("lanes", "null"), ("state", "verifying")])
+def test_a_damaged_row_is_the_outboxs_own_error_and_names_its_number(
+    outbox: Outbox, path: Path, column: str, value: str
+) -> None:
+    _store(outbox, "one")
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.execute(f"UPDATE outbox SET {column} = ?", (value,))  # noqa: S608  its own two names
+
+    with pytest.raises(OutboxError, match="entry 1: lanes or state cannot be read"):
+        outbox.find("one")
 
 
 def test_what_was_stored_is_there_after_reopening_in_the_order_of_capture(path: Path) -> None:

@@ -214,6 +214,19 @@ async def test_a_list_that_was_carried_out_in_part_is_not_believed_and_may_be_se
     assert await proof(kind, payload, was, now) == incomplete
 
 
+@pytest.mark.parametrize(("kind", "payload", "was", "now", "shown"), IN_PART)
+async def test_of_a_list_that_was_carried_out_in_part_a_second_send_that_brings_nothing_proves_nothing_absent(
+    kind: str, payload: dict[str, Any], was: Part, now: Part, shown: dict[str, Any]
+) -> None:
+    image = (await before(kind, payload, now, doubted=True)).image
+    second = target(now, image=image, doubted=True)
+    command = parse_command(kind, payload)
+
+    assert was != now
+    assert await task_of(kind).look(command, second) == Undecidable(Why.INCOMPLETE, (Record("part", PART, shown),))
+    assert await task_of(kind).proof(command, second) == Undecidable(Why.IGNORED)
+
+
 @pytest.mark.parametrize(
     ("kind", "payload", "was", "now"),
     [

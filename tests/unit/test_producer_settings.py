@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from producers.settings import STATION_PREFIX, WEBHOOKS_PREFIX, StationSettings, WebhookSettings
+from producers.tokens import written
 from tasks.settings import SettingsError, read_environment
 
 if TYPE_CHECKING:
@@ -35,10 +36,34 @@ def test_tokens_alone_are_enough_and_the_server_stays_on_loopback() -> None:
 def test_tokens_are_separated_by_commas_or_lines(separator: str) -> None:
     settings = _webhooks(TOKENS=f"ST-01:{SECRET}{separator}erp:{OTHER}\n")
 
-    assert [(client, token.get_secret_value()) for client, token in settings.tokens] == [
+    assert [(each.client, each.token.get_secret_value()) for each in settings.tokens] == [
         ("ST-01", SECRET),
         ("erp", OTHER),
     ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "roles"),
+    [
+        (SECRET, {"submit", "read"}),
+        (f"{SECRET}:submit", {"submit"}),
+        (f"{SECRET}:read", {"read"}),
+        (f"{SECRET}:operate", {"operate"}),
+        (f"{SECRET}:operate+read", {"read", "operate"}),
+        (f"{SECRET}:submit+read+operate", {"submit", "read", "operate"}),
+        (f"{SECRET}+read", {"submit", "read"}),
+    ],
+)
+def test_a_token_has_the_roles_of_its_entry_and_without_any_those_of_a_station(entry: str, roles: set[str]) -> None:
+    (token,) = _webhooks(TOKENS=f"ada:{entry}").tokens
+
+    assert (token.client, set(token.roles)) == ("ada", roles)
+
+
+def test_two_tokens_of_one_client_may_do_different_things() -> None:
+    tokens = _webhooks(TOKENS=f"ada:{SECRET}:read,ada:{OTHER}:operate").tokens
+
+    assert [(each.client, written(each.roles)) for each in tokens] == [("ada", "read"), ("ada", "operate")]
 
 
 def test_tokens_may_come_from_a_file(tmp_path: Path) -> None:
@@ -47,7 +72,7 @@ def test_tokens_may_come_from_a_file(tmp_path: Path) -> None:
 
     settings = _webhooks(TOKENS_FILE=str(path))
 
-    assert [client for client, _ in settings.tokens] == ["ST-01", "ST-01"]
+    assert [each.client for each in settings.tokens] == ["ST-01", "ST-01"]
 
 
 @pytest.mark.parametrize(
@@ -60,6 +85,18 @@ def test_tokens_may_come_from_a_file(tmp_path: Path) -> None:
         ({"TOKENS": f"ST-01:{SECRET} x"}, "entry 1: the token is holds characters"),
         ({"TOKENS": f"ST 01:{SECRET}"}, "entry 1: is not client:token"),
         ({"TOKENS": f"a:{SECRET},b:{SECRET}"}, "two entries have the same token"),
+        ({"TOKENS": f"a:{SECRET}:read,b:{SECRET}:submit"}, "two entries have the same token"),
+        (
+            {"TOKENS": f"a:{SECRET}:"},
+            "entry 1: behind the second colon are roles: one or more of submit, read, operate",
+        ),
+        ({"TOKENS": f"a:{OTHER}:read+admin"}, "entry 1: behind the second colon are roles"),
+        ({"TOKENS": f"a:{OTHER}:{SECRET}"}, "entry 1: behind the second colon are roles"),
+        ({"TOKENS": f"a:{OTHER}:Read"}, "entry 1: behind the second colon are roles"),
+        ({"TOKENS": f"a:{OTHER}:read+"}, "entry 1: behind the second colon are roles"),
+        ({"TOKENS": f"a:{OTHER}:read:submit"}, "entry 1: behind the second colon are roles"),
+        ({"TOKENS": f"b:{OTHER},a:{SECRET}:read+read"}, "entry 2: a role is given twice"),
+        ({"TOKENS": f"a:{SECRET}", "OPERATORS": "a"}, "STOCKRELAY_WEBHOOKS_OPERATORS: unknown"),
         ({"TOKENS": f"a:{SECRET}", "PORT": "http"}, "STOCKRELAY_WEBHOOKS_PORT: Input should be a valid integer"),
         ({"TOKENS": f"a:{SECRET}", "PORT": "65536"}, "STOCKRELAY_WEBHOOKS_PORT"),
         ({"TOKENS": f"a:{SECRET}", "HOST": ""}, "STOCKRELAY_WEBHOOKS_HOST: is empty"),

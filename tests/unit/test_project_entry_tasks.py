@@ -258,6 +258,16 @@ async def test_an_update_of_some_of_the_entries_may_be_sent_again_unless_someone
         assert isinstance(await attempt.proof(), Landed)
 
 
+async def test_of_an_update_carried_out_in_part_a_second_send_that_brings_nothing_proves_nothing_absent() -> None:
+    changes = tuple(EntryChange(entry_id=eid(number), quantity=3) for number in (1, 2))
+    command = UpdateEntries(stock_timestamp=NOW_MS, project_id=LAMP, entries=changes)
+    attempt = Try(command, with_entries(replace(FULL, quantity=3), BARE), doubted=True)
+    await attempt.before()
+
+    assert why(await attempt.look()) is Why.INCOMPLETE
+    assert why(await attempt.proof()) is Why.IGNORED
+
+
 # project.delete_entries
 
 
@@ -292,6 +302,14 @@ async def test_behind_a_send_that_deleted_some_only_the_others_are_named() -> No
 
     assert attempt.vendor.sent[1] == (eid(2), eid(3))
     assert await attempt.look() == Landed((), Proof.STATE)
+
+
+async def test_of_a_deletion_of_some_a_second_send_that_deletes_nothing_proves_nothing_absent() -> None:
+    attempt = Try(deleting(1, 2, 3), with_entries(entry(2), entry(3)), doubted=True)
+    await attempt.before()
+
+    assert why(await attempt.look()) is Why.INCOMPLETE
+    assert why(await attempt.proof()) is Why.IGNORED
 
 
 async def test_a_confirmed_deletion_that_deleted_nothing_is_not_believed() -> None:

@@ -20,6 +20,7 @@ SOUND = {"kind": "stock.add", "state": "held", "lanes": "[]", "accepted_ms": "1"
         ("lanes", '"part:a"'),
         ("lanes", "[null]"),
         ("lanes", '{"part": "a"}'),
+        ("lanes", "[" * 100_000),
         ("attempts", "nan"),
         ("due_ms", "later"),
         ("image", "[]"),
@@ -32,6 +33,13 @@ def test_a_damaged_field_is_named_and_no_other_error_comes_out(field: str, value
 
     assert isinstance(caught.value, LedgerError)
     assert caught.value.record.fields[field] == value
+
+
+def test_a_damaged_record_with_a_moment_of_thousands_of_digits_can_be_shown() -> None:
+    with pytest.raises(DamagedRecordError) as caught:
+        CommandRecord.from_hash(KEY, "partsbox", {**SOUND, "kind": "", "updated_ms": "1" * 5_000})
+
+    assert caught.value.record.updated_ms is None
 
 
 def test_empty_lists_are_read_in_both_forms_that_the_ledger_writes() -> None:

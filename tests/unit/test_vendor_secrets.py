@@ -23,6 +23,7 @@ from tests.scripted_vendor import (
 from workers.vendors.evidence import MAX_EVIDENCE_BYTES, Scrubber
 from workers.vendors.partsbox.client import PartsBoxClient
 from workers.vendors.partsbox.stock import PartsBoxStock
+from workers.vendors.request import Answer, Call
 
 OTHER_KEY = "partsboxapi_fedcba9876543210fedcba9876543210"
 MARKER = f"[cmd:{KEY}]"
@@ -206,3 +207,11 @@ async def test_evidence_of_a_monstrous_answer_is_small_and_json(body: bytes) -> 
     assert isinstance(error, InDoubtError)
     assert error.exchange is not None
     assert len(json.dumps(error.exchange.answer, allow_nan=False, ensure_ascii=False).encode()) < 2 * MAX_EVIDENCE_BYTES
+
+
+def test_our_key_typed_into_a_comment_is_in_no_evidence_of_what_was_sent() -> None:
+    call = Call.post("stock/add", {"stock/comments": f"see {API_KEY}", "token": "whatever it is"})
+
+    request = Answer(call, call.payload(), KEY_SCRUBBER).exchange().request
+
+    assert request == {"stock/comments": "see [removed]", "token": "[removed]"}

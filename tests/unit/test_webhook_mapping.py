@@ -10,6 +10,7 @@ from producers.webhooks.expressions import Expression, ExpressionError, Tables
 from producers.webhooks.mapping import MAX_COMMANDS, MAX_DEPTH, Delivered, Mapped, Mapper, MappingError, parse_event
 from producers.webhooks.unpacking import UnpackError, Unpacking
 from tasks.commands import MAX_TIMESTAMP_MS
+from tasks.registry import InvalidCommandError
 from tests.unit.webhook_senders import PART, SHELF, source
 
 NOW_MS = 1_795_278_010_123
@@ -53,6 +54,16 @@ def test_an_event_becomes_a_command_for_each_of_its_items_a_millisecond_apart() 
     assert [command.stock_timestamp for command in found.commands] == [NOW_MS, NOW_MS + 1, NOW_MS + 2]
     assert {command.comments for command in found.commands} == {"order #7"}
     assert not found.is_told
+
+
+def test_a_rule_that_names_the_senders_proof_quoted_it_in_its_refusal() -> None:
+    secret = {"authorization": "Bearer c2VjcmV0LXNlY3JldA", "x-topic": "ok"}
+
+    with pytest.raises(MappingError) as caught:
+        mapped(LINES, "e-1", secret, commands=fields(storage_id="headers.authorization"))
+    assert "c2VjcmV0" not in str(caught.value)
+    with pytest.raises((MappingError, InvalidCommandError), match="ok"):
+        mapped(LINES, "e-1", secret, commands=fields(storage_id='headers."x-topic"'))
 
 
 def test_two_equal_lines_and_two_equal_events_are_never_one_command() -> None:

@@ -7,8 +7,10 @@ import click
 from workers.cli.dead_letters import dead_letters
 from workers.cli.directory import directory
 from workers.cli.limits import limits, pause, resume
+from workers.cli.reconcile import reconcile
 from workers.cli.records import cancel, show
 from workers.cli.status import check, status
+from workers.cli.submit import submit
 
 __all__ = ["main"]
 
@@ -30,5 +32,5 @@ def main() -> None:
     """
 
 
-for _command in (status, show, cancel, dead_letters, limits, pause, resume, directory):
+for _command in (status, submit, show, cancel, dead_letters, limits, pause, resume, directory, reconcile):
     main.add_command(_command)

@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from tasks.dead_letter_records import LetterState, Place
+from tasks.dead_letter_search import MAX_PAGE
+from tasks.effects import Effect
 from tasks.errors import DamagedRecordError
-from tasks.records import CommandRecord, DamagedRecord, State
-from tasks.registry import InvalidCommandError, vendors
-from tasks.submit import to_new_command
-from workers.cli.arguments import by_option, json_option, key_argument, reason_text
+from tasks.records import CommandRecord, DamagedRecord
+from workers.cli.arguments import by_option, filter_options, json_option, key_argument, reason_text
 from workers.cli.damage import print_damaged
-from workers.cli.edits import corrected, parse_edit
+from workers.cli.edits import diff_lines, parse_edit, refusals, values_of
 from workers.cli.indexes import server_ms
 from workers.cli.records import print_story, read_story
-from workers.cli.relay import RefusedError, Relay, with_relay
-from workers.cli.screen import Screen, print_json, span, state_name, visible
-from workers.cli.story import state_of, state_word
+from workers.cli.redrives import redrive
+from workers.cli.relay import Relay, with_relay
+from workers.cli.screen import Screen, print_json, span, state_name
+from workers.cli.story import state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from tasks.dead_letter_records import DeadLetter, Filter, Page
 
-    from tasks.records import NewCommand
-
+_LETTERS: Final = "stockrelay dead-letters"
 _MARKER_ADVICE: Final = "A replay recognises what is there by its marker [cmd:...] only; without it, it sends again."
+_NEWER_ADVICE: Final = "It sets a value: a replay overwrites whatever was set after it. See what is there now."
+_CORRECTION: Final = "the corrected command"
 
 
 @click.group(name="dead-letters")
@@ -36,43 +39,60 @@ def dead_letters() -> None:
     """
 
 
+dead_letters.add_command(redrive)
+
+
 @dead_letters.command(name="list")
-@click.option("--vendor", type=click.Choice(vendors()), help="Only this vendor's.")
+@filter_options
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--after", metavar="CURSOR", help="Go on behind an earlier list: its `after` of --json.")
 @json_option()
 @with_relay
-async def list_(relay: Relay, *, vendor: str | None, limit: int, as_json: bool) -> None:
-    """List the dead letters, newest first, with their reasons.
+async def list_(relay: Relay, *, wanted: Filter, limit: int, after: str | None, as_json: bool) -> None:
+    """List the dead letters that fit all that is asked for, newest first, with their reasons.
 
-    --json: total, dead_letters [{key, kind, vendor, state, summary, reason,
-    attempts, doubted, accepted_ms, updated_ms}]; updated_ms is when it died.
+    --json: total (of these vendors, whether they fit or not), after (null at the
+    end), dead_letters [{key, kind, vendor, state, summary, reason, attempts,
+    doubted, accepted_ms, died_ms, revision, edited_by, lanes, effect}].
     The state of a record that cannot be read is "damaged", its numbers null.
     """
-    chosen = vendors() if vendor is None else (vendor,)
-    total = sum([await relay.indexes(name).dead_count() for name in chosen])
-    found = [record for name in chosen for record in await relay.ledger(name).dead_letters(limit)]
-    found = sorted(found, key=lambda record: record.updated_ms or 0, reverse=True)[:limit]
+    with refusals("the list"):
+        page = await relay.desk.find(wanted, min(limit, MAX_PAGE), after)
+        found = list(page.letters)
+        while page.after is not None and len(found) < limit:
+            page = await relay.desk.find(wanted, min(limit - len(found), MAX_PAGE), page.after)
+            found += page.letters
     if as_json:
-        print_json({"total": total, "dead_letters": [_listed(record) for record in found]})
-        return
+        shown = [letter.public() for letter in found]
+        print_json({"total": page.total, "after": page.after, "dead_letters": shown})
+    else:
+        _print_list(found, page, await server_ms(relay.redis), is_filtered=bool(wanted.to_json()))
+
+
+def _print_list(found: list[DeadLetter], page: Page, now_ms: int, *, is_filtered: bool) -> None:
     screen = Screen()
     if not found:
-        screen.line("No dead letters.")
+        screen.line("No dead letters." if not page.total else f"None of {page.total} dead letters fits.")
         return
-    now_ms = await server_ms(relay.redis)
     rows = [
         (
-            record.key,
-            state_name(state_of(record)),
-            "unknown" if record.updated_ms is None else span((now_ms - record.updated_ms) / 1000),
-            record.kind,
-            f"{record.summary}\n{_why(record)}",
+            letter.key,
+            state_name(state_of(letter.record)),
+            span((now_ms - letter.died_ms) / 1000),
+            letter.kind,
+            "\n".join(_about(letter)),
         )
-        for record in found
+        for letter in found
     ]
     screen.table(("KEY", "STATE", "SINCE", "KIND", "WHAT, AND WHY NOT"), rows)
-    if total > len(found):
-        screen.line(f"{len(found)} of {total}; --limit shows more")
+    if page.after is not None:
+        more = "more may fit" if is_filtered else f"{len(found)} of {page.total}"
+        screen.line(f"{more}; --limit shows more")
+
+
+def _about(letter: DeadLetter) -> list[str]:
+    edited_by = letter.record.edited_by if isinstance(letter.record, CommandRecord) else None
+    return [letter.summary, letter.reason, *([f"corrected by {edited_by}, not replayed yet"] if edited_by else [])]
 
 
 @dead_letters.command()
@@ -84,40 +104,92 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
 
     --json: as `stockrelay show --json`.
     """
-    record = await _read_dead(relay, key)
-    if isinstance(record, DamagedRecord):
-        await print_damaged(relay, record, in_json=as_json)
+    letter = await _letter(relay, key)
+    if isinstance(letter.record, DamagedRecord):
+        # bytes that the list cannot carry are shown as they are kept
+        kept = await relay.read(letter.key)
+        await print_damaged(relay, kept if isinstance(kept, DamagedRecord) else letter.record, in_json=as_json)
     else:
-        print_story(await read_story(relay, record), in_json=as_json)
+        print_story(await read_story(relay, letter.record), in_json=as_json)
     if not as_json:
         screen = Screen()
         screen.title("What to do")
-        screen.facts(_advice(record))
+        screen.facts(_advice(letter))
+
+
+@dead_letters.command()
+@key_argument()
+@click.argument("edits", type=parse_edit, nargs=-1, required=True, metavar="FIELD=VALUE...")
+@click.option("--diff", "only_diff", is_flag=True, help="Show what would change, and keep nothing.")
+@by_option()
+@json_option()
+@with_relay
+async def edit(
+    relay: Relay, key: str, edits: tuple[tuple[str, str], ...], *, only_diff: bool, by: str, as_json: bool
+) -> None:
+    """Correct a dead letter, for its next replay.
+
+    It stays dead, what was asked originally stays on record, and the correction is kept with its author. VALUE is text
+    where the field takes text, JSON where it does not (5, true, {"name": "B7"}); null takes the field out. A corrected
+    command is checked like a new one. When and where the event was seen cannot be changed.
+
+    --json: {key, kept, changes [{field, old, new}], old_summary, new_summary, old_lanes, new_lanes, leaves_its_lanes,
+    revision}.
+    """
+    record = await _readable(relay, key)
+    with refusals(_CORRECTION):
+        values = values_of(record, dict(edits))
+        if only_diff:
+            diff = await relay.desk.preview(record.key, values)
+        else:
+            diff = await relay.desk.edit(record.key, by, values)
+    if as_json:
+        print_json({"key": record.key, "kept": not only_diff, **diff.public()})
+        return
+    screen = Screen()
+    screen.title(f"{record.key} {'would change' if only_diff else 'corrected'}" if diff.changes else "Nothing changes.")
+    screen.facts(diff_lines(diff))
 
 
 @dead_letters.command()
 @key_argument()
 @click.option(
-    "--edit", "edits", type=parse_edit, multiple=True, metavar="FIELD=VALUE", help="Correct a field first; repeatable."
+    "--edit",
+    "edits",
+    type=parse_edit,
+    multiple=True,
+    metavar="FIELD=VALUE",
+    help="Correct a field first, as `edit` does; repeatable.",
+)
+@click.option(
+    "--at",
+    type=click.Choice([place.value for place in Place]),
+    help="Where in its lanes: before all that wait, or behind all.",
 )
 @by_option()
+@json_option()
 @with_relay
-async def replay(relay: Relay, key: str, *, edits: tuple[tuple[str, str], ...], by: str) -> None:
+async def replay(
+    relay: Relay, key: str, *, edits: tuple[tuple[str, str], ...], at: str | None, by: str, as_json: bool
+) -> None:
     """Run a dead letter again, corrected if need be.
 
     It keeps its key, and the original stays on record. The worker looks for the command's marker at the vendor first:
     what is there already is settled as applied and not sent again. A held command goes on in its place of the lane, a
-    rejected or corrected one joins at the end.
+    rejected one joins at the end, unless --at says otherwise. One whose correction puts it into other lanes needs --at
+    when it was held.
 
-    VALUE is text where the field takes text, JSON where it does not (5, true, {"name": "B7"}); null takes the field
-    out. A corrected command is checked like a new one. When and where the event was seen cannot be changed.
+    --json: {key, state, summary}.
     """
-    record = await _read_dead(relay, key)
-    if isinstance(record, DamagedRecord):
-        raise DamagedRecordError(record)
-    new = _corrected(record, dict(edits)) if edits else None
-    state = await relay.ledger(record.vendor).replay(record.key, by, new)
-    Screen().line(f"{record.key} replayed, now ", state_name(state), f": {new.summary if new else record.summary}")
+    record = await _readable(relay, key)
+    with refusals(_CORRECTION):
+        values = values_of(record, dict(edits))
+        state = await relay.desk.replay(record.key, by, values, None if at is None else Place(at))
+    replayed = await relay.locate(record.key)
+    if as_json:
+        print_json({"key": record.key, "state": state.value, "summary": replayed.summary})
+    else:
+        Screen().line(f"{record.key} replayed, now ", state_name(state), f": {replayed.summary}")
 
 
 @dead_letters.command()
@@ -126,65 +198,48 @@ async def replay(relay: Relay, key: str, *, edits: tuple[tuple[str, str], ...], 
     "--reason", type=reason_text, metavar="TEXT", required=True, help="Why it stays undone; kept as evidence."
 )
 @by_option()
+@json_option()
 @with_relay
-async def discard(relay: Relay, key: str, *, reason: str, by: str) -> None:
+async def discard(relay: Relay, key: str, *, reason: str, by: str, as_json: bool) -> None:
     """Close a dead letter for good, undone.
 
     A lane that it blocked goes on.
+
+    --json: {key, state "discarded", summary}.
     """
-    record = await _read_dead(relay, key)
-    await relay.ledger(record.vendor).discard(record.key, by, reason)
-    Screen().line(f"{record.key} discarded: {record.summary}")
+    letter = await _letter(relay, key)
+    await relay.desk.discard(letter.key, by, reason)
+    if as_json:
+        print_json({"key": letter.key, "state": "discarded", "summary": letter.summary})
+    else:
+        Screen().line(f"{letter.key} discarded: {letter.summary}")
 
 
-def _corrected(record: CommandRecord, edits: Mapping[str, str]) -> NewCommand:
-    try:
-        return to_new_command(corrected(record, edits), record.key, record.client)
-    except InvalidCommandError as error:
-        problems = "\n".join(f"  {visible(str(problem))}" for problem in error.problems)
-        raise click.UsageError(f"the corrected command is refused:\n{problems}") from None
-
-
-async def _read_dead(relay: Relay, key: str) -> CommandRecord | DamagedRecord:
+async def _letter(relay: Relay, key: str) -> DeadLetter:
     record = await relay.read(key)
-    if not await relay.indexes(record.vendor).is_dead_letter(record.key):
-        discarded = isinstance(record, CommandRecord) and record.discarded_by
-        state = "discarded" if discarded else state_word(record).replace("_", " ")
-        raise RefusedError(f"{record.key} is {state}, not a dead letter")
-    return record
+    return await relay.desk.read(record.key)
 
 
-def _why(record: CommandRecord | DamagedRecord) -> str:
-    return record.problem if isinstance(record, DamagedRecord) else record.reason
+async def _readable(relay: Relay, key: str) -> CommandRecord:
+    letter = await _letter(relay, key)
+    if isinstance(letter.record, DamagedRecord):
+        raise DamagedRecordError(letter.record)
+    return letter.record
 
 
-def _listed(record: CommandRecord | DamagedRecord) -> dict[str, Any]:
-    readable = None if isinstance(record, DamagedRecord) else record
-    return {
-        "key": record.key,
-        "kind": record.kind,
-        "vendor": record.vendor,
-        "state": state_word(record),
-        "summary": record.summary,
-        "reason": _why(record),
-        "attempts": readable and readable.attempts,
-        "doubted": readable and readable.doubted,
-        "accepted_ms": readable and readable.accepted_ms,
-        "updated_ms": record.updated_ms,
-    }
-
-
-def _advice(record: CommandRecord | DamagedRecord) -> list[tuple[str, str]]:
-    letters = "stockrelay dead-letters"
-    never = ("never", f"{letters} discard {record.key} --reason TEXT")
-    if isinstance(record, DamagedRecord):
-        first = f"see what {record.vendor} has: it may have been sent. If it was not, submit it anew after this."
+def _advice(letter: DeadLetter) -> list[tuple[str, str]]:
+    never = ("never", f"{_LETTERS} discard {letter.key} --reason TEXT")
+    if letter.state is LetterState.DAMAGED:
+        first = f"see what {letter.vendor} has: it may have been sent. If it was not, submit it anew after this."
         return [("first", first), never]
     ways = [
-        ("again", f"{letters} replay {record.key}"),
-        ("corrected", f"{letters} replay {record.key} --edit FIELD=VALUE"),
+        ("again", f"{_LETTERS} replay {letter.key}"),
+        ("corrected", f"{_LETTERS} edit {letter.key} FIELD=VALUE --diff"),
         never,
     ]
-    if record.state is not State.HELD:
-        return ways
-    return [("first", f"see what {record.vendor} has. {_MARKER_ADVICE} Its lane waits for your decision."), *ways]
+    if letter.state is LetterState.HELD:
+        waits = f"see what {letter.vendor} has. {_MARKER_ADVICE} Its lane waits for your decision."
+        return [("first", waits), *ways]
+    if letter.effect in (Effect.SET, Effect.UPSERT):
+        return [("first", _NEWER_ADVICE), *ways]
+    return ways

@@ -1,22 +1,24 @@
-"""Correcting a dead letter: `FIELD=VALUE` pairs become a checked command of the same kind."""
+"""Corrections as they are typed: `FIELD=VALUE` pairs become JSON values of the command's fields."""
 
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tasks.registry import InvalidCommandError, Problem, parse_command
+from tasks.dead_letter_edits import corrected
+from tasks.registry import InvalidCommandError
+from workers.cli.screen import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from tasks.commands import Command
+    from tasks.dead_letter_records import Diff
     from tasks.records import CommandRecord
+    from workers.cli.screen import Cell
 
-#: The event itself: a command about another one is a new command.
-FIXED_FIELDS: Final = ("stock_timestamp", "source")
 #: Takes a field out.
 NOTHING: Final = "null"
 
@@ -26,46 +28,48 @@ def parse_edit(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise click.BadParameter(f"{text!r} is not FIELD=VALUE")
-    if name in FIXED_FIELDS:
-        raise click.BadParameter(
-            f"{name} says which event it was and never changes; discard this command and submit another"
-        )
     return name, value
 
 
-def corrected(record: CommandRecord, edits: Mapping[str, str]) -> Command:
-    """Give the command with its fields changed; raises InvalidCommandError naming every field at fault."""
-    asked = _stored(record)
-    command = _parsed(record.kind, asked, edits)
-    if command.model_dump(mode="json", exclude_none=True) == asked:
-        raise click.UsageError("--edit changes nothing; leave it out to replay the command as it is")
-    return command
-
-
-def _stored(record: CommandRecord) -> dict[str, Any]:
+def values_of(record: CommandRecord, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Give every value the type of its field: tried as text, those that cannot be text as JSON; None for `null`."""
+    given = {name: None if text == NOTHING else text for name, text in texts.items()}
     try:
-        asked = json.loads(record.command)
-    except ValueError:
-        asked = None
-    if not isinstance(asked, dict):
-        raise InvalidCommandError((Problem("(stored)", "", "unreadable, so it cannot be corrected; discard it"),))
-    return asked
-
-
-def _parsed(kind: str, asked: dict[str, Any], edits: Mapping[str, str]) -> Command:
-    """Try every value as text, then those that cannot be text as JSON."""
-    given = {name: text for name, text in edits.items() if text != NOTHING}
-    kept = {name: value for name, value in asked.items() if name not in edits}
-    try:
-        return parse_command(kind, {**kept, **given})
+        corrected(record, given)
     except InvalidCommandError as error:
         at_fault = {problem.field.split(".", 1)[0] for problem in error.problems}
-    read = {name: _from_json(text) if name in at_fault else text for name, text in given.items()}
-    return parse_command(kind, {**kept, **read})
+        return {name: _from_json(text) if text and name in at_fault else text for name, text in given.items()}
+    return dict(given)
+
+
+def diff_lines(diff: Diff) -> Iterator[tuple[str, Cell]]:
+    """Write a correction as names and values for people."""
+    for change in diff.changes:
+        yield change.field, f"{_value(change.old)} -> {_value(change.new)}"
+    if diff.old_summary != diff.new_summary:
+        yield "what", f"{diff.old_summary} -> {diff.new_summary}"
+    if diff.leaves_its_lanes:
+        yield "lanes", f"{', '.join(diff.old_lanes)} -> {', '.join(diff.new_lanes)}"
+
+
+@contextmanager
+def refusals(what: str) -> Iterator[None]:
+    """Turn what is wrong with an input into wrong usage that names every field."""
+    try:
+        yield
+    except InvalidCommandError as error:
+        problems = "\n".join(f"  {visible(str(problem))}" for problem in error.problems)
+        raise click.UsageError(f"{what} is refused:\n{problems}") from None
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "not given"
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
 
 
 def _from_json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec
 import click
 from redis import exceptions as redis_errors
 
+from tasks.dead_letters import DeadLetters
 from tasks.errors import DamagedRecordError, LedgerError
 from tasks.identity import KEY_LENGTH
 from tasks.ledger import Ledger
@@ -84,6 +85,10 @@ class Relay:
 
     def ledger(self, vendor: str) -> Ledger:
         return Ledger(self.redis, vendor, retention_days=self.ledger_settings.retention_days)
+
+    @property
+    def desk(self) -> DeadLetters:
+        return DeadLetters(self.redis, retention_days=self.ledger_settings.retention_days)
 
     def indexes(self, vendor: str) -> Indexes:
         return Indexes(self.redis, vendor)

@@ -43,6 +43,8 @@ def as_json(story: Story) -> dict[str, Any]:
         "client": record.client,
         "command": _decoded(record.command),
         "original": _decoded(record.original),
+        "corrected": _decoded(record.corrected),
+        "edited_by": record.edited_by,
         "lanes": list(record.lanes),
         "waits": record.waits,
         "looks": record.looks,
@@ -70,6 +72,9 @@ def tell(story: Story, screen: Screen) -> None:
     screen.facts(_life(story))
     screen.title("Asked")
     screen.facts(_asked(record))
+    if record.corrected is not None:
+        screen.title(f"Corrected by {record.edited_by}, for the next replay")
+        screen.facts(_correction(record))
     if story.children:
         screen.title(f"Lines: {record.done} of {record.total} done, {record.failed} of them not applied")
         rows = [(child.key, state_name(state_of(child)), child.summary) for child in story.children]
@@ -148,6 +153,16 @@ def _asked(record: CommandRecord) -> Iterator[tuple[str, Cell]]:
         if asked.get(name) != was.get(name):
             text += f"  (originally {_value(name, was[name]) if name in was else 'not given'})"
         yield name, text
+
+
+def _correction(record: CommandRecord) -> Iterator[tuple[str, Cell]]:
+    asked, corrected = _decoded(record.command), _decoded(record.corrected)
+    if not (isinstance(asked, dict) and isinstance(corrected, dict)):
+        yield "unreadable", record.corrected or ""
+        return
+    for name in dict.fromkeys((*asked, *corrected)):
+        if asked.get(name) != corrected.get(name):
+            yield name, _value(name, corrected[name]) if name in corrected else "not given"
 
 
 def _opening(entry: Mapping[str, Any]) -> str:

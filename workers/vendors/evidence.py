@@ -29,13 +29,16 @@ _SECRET_TEXT: Final = re.compile(
     r"|\b(?:apikey|bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{8,}"
     r"|(?<![\w+/=-])(?=[\w+/=-]*\d)(?=[\w+/=-]*[a-z])[\w+/=-]{40,}"
 )
+#: What is left of a secret that was cut in two, read from its end.
+_OF_A_WORD: Final = re.compile(r"[\w+/=.@%-]*")
 
 
 class Scrubber:
     """Makes evidence of requests and answers: without secrets, and short."""
 
     def __init__(self, secret_values: Iterable[str], pattern: str) -> None:
-        self._given = {word for value in secret_values for word in (value, *value.split()[1:])}
+        words = {word for value in secret_values for word in (value, *value.split()[1:])}
+        self._given = {form for word in words for form in spellings(word)}
         self._learned: deque[str] = deque(maxlen=_LEARNED)
         self._hidden: set[str] = set()
         self._pattern = re.compile(pattern)
@@ -43,7 +46,8 @@ class Scrubber:
 
     def _recompile(self) -> None:
         # longest first: the whole header before the words in it
-        certain = sorted({*self._given, *self._learned}, key=len, reverse=True)
+        learned = {form for secret in self._learned for form in spellings(secret)}
+        certain = sorted(self._given | learned, key=len, reverse=True)
         self._certain = re.compile("|".join([*map(re.escape, certain), self._pattern.pattern]))
         self._known = sorted({*certain, *self._hidden}, key=len, reverse=True)
 
@@ -64,7 +68,7 @@ class Scrubber:
     def text(self, text: str) -> str:
         """Take the secrets out, then cut to `MAX_EVIDENCE_BYTES` of UTF-8."""
         if len(text) > _EVIDENCE_SOURCE_CHARS:  # a secret cut in two would not be recognised: drop its rest
-            text = re.sub(r"[\w+/=.@%-]*\Z", "", text[:_EVIDENCE_SOURCE_CHARS])
+            text = _without_last_word(text[:_EVIDENCE_SOURCE_CHARS])
         for word in self._known:
             text = text.replace(word, REMOVED)
         encoded = _SECRET_TEXT.sub(REMOVED, self._pattern.sub(REMOVED, text)).encode("utf-8", "replace")
@@ -112,6 +116,13 @@ class Scrubber:
         tree = self.tree(body)
         text = json.dumps(tree, ensure_ascii=False)
         return tree if len(text.encode()) <= MAX_EVIDENCE_BYTES else self.text(text)
+
+
+def _without_last_word(text: str) -> str:
+    """Leave out the letters and signs at the end that a secret may have."""
+    # read backwards: a search from the front tries every place of a long word, and 8,000 letters take half a second
+    last = _OF_A_WORD.match(text[::-1])
+    return text[: len(text) - (last.end() if last else 0)]
 
 
 def spellings(words: str) -> set[str]:

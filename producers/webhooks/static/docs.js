@@ -146,7 +146,7 @@ function operationCard(path, method, operation) {
     make("h3",
       make("span.method." + method, method.toUpperCase()),
       make("code", path),
-      make("span.lock", operation.security ? "needs a token" : "open")),
+      make("span.lock", operation.security ? `role ${operation.security.flatMap((each) => each.bearer).join(" or ")}` : "open")),
     make("p", make("strong", operation.summary)),
     ...prose(operation.description || ""),
     ...parameters(operation),

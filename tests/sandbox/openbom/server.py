@@ -106,6 +106,9 @@ class OpenBomSandbox(Sandbox[Assumptions]):
     def outcome_of(self, reply: Reply) -> str:
         return {200: "ok", 202: "queued"}.get(reply.status, "error")
 
+    def tables(self) -> dict[str, Any]:
+        return self.vendor.documents
+
     def describe_state(self) -> Any:
         return {**self.vendor.describe(), "queued_writes": len(self.queued)}
 

@@ -69,6 +69,9 @@ class PartBoltSandbox(Sandbox[Assumptions]):
     def outcome_of(self, reply: Reply) -> str:
         return str(reply.body["error"]["code"]) if "error" in reply.body else "ok"
 
+    def tables(self) -> dict[str, Any]:
+        return vars(self.database)
+
     def describe_state(self) -> Any:
         return {**self.database.describe(), "clock_offset_ms": self.clock.offset_ms}
 

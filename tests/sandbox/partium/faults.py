@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from tests.sandbox import answers, faults
-from tests.sandbox.answers import Answering, plain, retry_after_headers
+from tests.sandbox.answers import Answering, plain, retry_after_of
 from tests.sandbox.exchange import Exchange
 from tests.sandbox.faults import CHOICES, OUTCOME, Fault, Kind
 from tests.sandbox.partium.operations import OPERATIONS, SELECT
@@ -52,7 +52,7 @@ class ItemRule:
 
 
 async def _maintenance(sandbox: "Sandbox[Any]", _exchange: Exchange, fault: Fault, _reply: Reply) -> web.Response:
-    headers = retry_after_headers(fault.options["retry_after"], fault.options["retry_after_seconds"])
+    headers = retry_after_of(sandbox, fault)
     return plain(sandbox, Reply(503, detail(MAINTENANCE), headers))
 
 

@@ -94,6 +94,9 @@ class PartiumSandbox(Sandbox[Assumptions]):
             return reply.problem
         return "errors" if isinstance(reply.body, dict) and reply.body.get("errors") else "ok"
 
+    def tables(self) -> dict[str, Any]:
+        return vars(self.state)
+
     def describe_state(self) -> Any:
         return self.state.describe()
 

@@ -78,6 +78,7 @@ class Effect(journal.Effect):
         """Give the effect as JSON, with the ids of its legs gathered."""
         return {
             **super().describe(),
+            "legs": tuple(dict(vars(leg)) for leg in self.legs),
             "part_ids": sorted({leg.part_id for leg in self.legs}),
             "storage_ids": sorted({leg.storage_id for leg in self.legs if leg.storage_id}),
             "line_ids": [leg.line_id for leg in self.legs if leg.line_id],

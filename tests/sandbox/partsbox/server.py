@@ -93,6 +93,9 @@ class PartsBoxSandbox(Sandbox[Assumptions]):
     def write_as(self, user: str, operation: str, params: Any) -> None:
         self.vendor.perform(operation, params, Caller(user), foreign=True)
 
+    def tables(self) -> dict[str, Any]:
+        return vars(self.state)
+
     def describe_state(self) -> Any:
         state = self.state
         return {

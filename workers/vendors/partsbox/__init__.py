@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from workers.vendors.partsbox.builds import PartsBoxBuilds
 from workers.vendors.partsbox.client import PartsBoxClient, secret_headers
+from workers.vendors.partsbox.histories import PartsBoxHistories
 from workers.vendors.partsbox.labels import PartsBoxLabels
 from workers.vendors.partsbox.lots import PartsBoxLots
 from workers.vendors.partsbox.orders import PartsBoxOrders
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
 
 
 class PartsBox(
-    PartsBoxStock, PartsBoxOrders, PartsBoxParts, PartsBoxLots, PartsBoxStorage, PartsBoxProjects, PartsBoxBuilds
+    PartsBoxStock,
+    PartsBoxOrders,
+    PartsBoxParts,
+    PartsBoxHistories,
+    PartsBoxLots,
+    PartsBoxStorage,
+    PartsBoxProjects,
+    PartsBoxBuilds,
 ):
     """Everything the tasks ask of PartsBox over one session and one limiter."""
 

@@ -3,61 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import redis
 
-from tests.demo.scenario import VENDORS
+from tests.checker.evidence import Entry, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 OPEN_STATES = ("waiting", "ready", "sending", "delayed", "in_doubt")
 ENDED_STATES = ("applied", "rejected", "held")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One command."""
-
-    vendor: str
-    key: str
-    kind: str
-    state: str
-    reason: str = ""
-    parent: str = ""
-    #: Sends that were spent on it.
-    attempts: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.key} is {self.state}" + (f": {self.reason}" if self.reason else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A change of a command's state."""
-
-    key: str
-    state: str
-    reason: str = ""
-
-
 class Ledgers:
-    """Reads the ledgers of all vendors; a redis.RedisError comes through."""
+    """Reads the ledgers of these vendors; a redis.RedisError comes through."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, vendors: Sequence[str]) -> None:
         self._url = url
+        self._vendors = vendors
 
     def counts(self) -> dict[str, Counter[str]]:
         """Count the commands of each vendor by state, all at one moment: none is on its way between two ledgers."""
         with self._client() as client, client.pipeline(transaction=True) as asking:
-            for vendor in VENDORS:
+            for vendor in self._vendors:
                 asking.hgetall(f"{_prefix(vendor)}counts")
             found: list[dict[str, str]] = asking.execute()
         return {
             vendor: Counter({state: int(count) for state, count in counts.items()})
-            for vendor, counts in zip(VENDORS, found, strict=True)
+            for vendor, counts in zip(self._vendors, found, strict=True)
         }
 
     def entries(self, vendor: str) -> list[Entry]:

@@ -1,0 +1,24 @@
+"""Ending background loops for certain."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: A loop that did not end within this time has missed its cancel.
+LOST_CANCEL_SECONDS: Final = 0.1
+
+
+async def end_loops(loops: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: one cancel is lost when it meets the end of a write to Redis.
+
+    redis-py writes under `asyncio.wait_for`, which in Python 3.11 then returns the result instead of being cancelled.
+    """
+    running = set(loops)
+    while running := {loop for loop in running if not loop.done()}:
+        for loop in running:
+            loop.cancel()
+        await asyncio.wait(running, timeout=LOST_CANCEL_SECONDS)

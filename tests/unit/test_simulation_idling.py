@@ -1,0 +1,90 @@
+"""A loop that polls sleeps on while its look would find nothing, and never beyond what comes due."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.simulation.clock import Scheduler
+from tests.simulation.idling import LONGEST_SECONDS, NEVER, UNASKED_SECONDS, Idling
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.plan import START_MS
+from workers.recovery import LONGEST_GAP_SECONDS
+from workers.redrive import LONGEST_GAP_SECONDS as REDRIVE_GAP_SECONDS
+
+
+class Stage:
+    """One loop that looks once."""
+
+    def __init__(self, name: str = "recovery of partium", gap_seconds: float = LONGEST_GAP_SECONDS) -> None:
+        self.scheduler = Scheduler()
+        self.idling = self.scheduler.idling = Idling(self.scheduler)
+        self.loop = VirtualLoop(self.scheduler, "worker")
+        self._name = name
+        self._gap_seconds = gap_seconds
+
+    def learn_at(self, moment: float, due: float | None) -> None:
+        """Let it be known from a moment on when something comes due."""
+        due_ms = NEVER if due is None else str(START_MS + int(due * 1000))
+        self.loop.call_at(moment, self.idling.learn, "partium", due_ms, 0)
+
+    def look(self) -> float:
+        """Give when the next look comes, one that began at 0.1 s."""
+
+        async def poll() -> None:
+            await asyncio.sleep(0.1)
+            await asyncio.sleep(self._gap_seconds)
+
+        task = self.loop.create_task(poll(), name=self._name)
+        self.scheduler.run(task.done)
+        return round(self.scheduler.now, 3)
+
+
+@pytest.mark.parametrize(
+    ("due", "looks_at"),
+    [
+        pytest.param(None, 0.1 + LONGEST_SECONDS, id="never: at last all the same"),
+        pytest.param(0.0, 0.35, id="long ago: at the next step"),
+        pytest.param(0.2, 0.35, id="before the next step: at the next step"),
+        pytest.param(7.0, 7.1, id="later: at the step behind it"),
+    ],
+)
+def test_a_look_comes_at_the_step_behind_what_is_due(due: float | None, looks_at: float) -> None:
+    stage = Stage()
+    stage.learn_at(0.0, due)
+    assert stage.look() == looks_at
+
+
+def test_something_that_comes_due_earlier_wakes_a_sleeper() -> None:
+    stage = Stage()
+    stage.learn_at(0.0, 50.0)
+    stage.learn_at(20.0, 22.0)
+    assert stage.look() == 22.1
+
+
+def test_something_that_was_put_off_lets_a_sleeper_sleep_on() -> None:
+    stage = Stage()
+    stage.learn_at(0.0, 10.0)
+    stage.learn_at(5.0, 40.0)
+    assert stage.look() == 40.1
+
+
+def test_what_nobody_has_looked_for_yet_is_looked_for_at_the_next_step() -> None:
+    assert Stage().look() == 0.35
+
+
+def test_everybody_looks_when_the_clock_was_set() -> None:
+    stage = Stage()
+    stage.learn_at(0.0, 50.0)
+    stage.loop.call_at(9.0, stage.idling.wake_all)
+    assert stage.look() == 9.1
+
+
+def test_loops_for_which_a_play_has_nothing_to_do_hardly_look() -> None:
+    assert Stage("redrive of partium", REDRIVE_GAP_SECONDS).look() == 0.1 + UNASKED_SECONDS
+
+
+def test_a_pause_that_is_no_idle_look_is_not_made_longer() -> None:
+    assert Stage("recovery of partium", 0.2).look() == 0.3
+    assert Stage("somebody else", LONGEST_GAP_SECONDS).look() == 0.35
