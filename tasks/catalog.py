@@ -210,7 +210,7 @@ class _WholeUpsert(ABC, Generic[C]):
 
     async def look(self, command: C, target: Target[CatalogPort]) -> Finding:
         record = await self.read(command, target)
-        if record is not None and _comparable(record.fields) == _comparable(self.wanted(command).fields):
+        if record is not None and comparable(record.fields) == comparable(self.wanted(command).fields):
             return Landed((record,), Proof.STATE, maybe_before=True)
         return Absent()
 
@@ -277,7 +277,7 @@ def _confirmed(record: Record) -> Landed:
     return Landed((Record(record.noun, record.record_id),), Proof.ANSWER)
 
 
-def _comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
+def comparable(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Put attributes and their values in one order: the vendor documents none."""
     attributes = [
         {**attribute, "values": sorted(attribute["values"], key=_text)} for attribute in fields.get("attributes", ())

@@ -119,6 +119,13 @@ class DeadLetter:
         return self.record.lanes if self.record.corrected is None else self.record.corrected_lanes
 
     @property
+    def leaves_its_lanes(self) -> bool:
+        """Tell that a kept correction puts it into other lanes: a replay of a held one needs to be told its place."""
+        if isinstance(self.record, DamagedRecord) or self.record.corrected is None:
+            return False
+        return self.record.corrected_lanes != self.record.lanes
+
+    @property
     def effect(self) -> Effect | None:
         """Tell how a write of its kind behaves when it is repeated; None where the kind is not known."""
         return command_type(self.kind).effect if self.kind in kinds() else None

@@ -105,12 +105,14 @@ class DeadLetters:
 
     # deciding
 
-    async def preview(self, key: str, edits: Mapping[str, Any]) -> Diff:
+    async def preview(self, key: str, edits: Mapping[str, Any], *, revision: str | None = None) -> Diff:
         """Tell what a correction would change, checked like a new command; nothing is kept.
 
         `edits` are JSON values by field; None takes a field out. They change the command as corrected so far.
         """
         letter, record = await self._readable(key)
+        if revision is not None and revision != letter.revision:
+            raise TransitionRefusedError(f"{key} is {_standing(record)}, and has changed since it was looked at")
         return diff_of(record, corrected(record, edits), letter.revision)
 
     async def edit(self, key: str, by: str, edits: Mapping[str, Any], *, revision: str | None = None) -> Diff:

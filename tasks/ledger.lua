@@ -147,7 +147,7 @@ function step.settle()
   return {state = args.state}
 end
 
--- {key, owner, due_in_ms, failed, refusal, reason, evidence}: outcome unknown, look at due time
+-- {key, owner, due_in_ms, failed, refusal, confirmed, reason, evidence}: outcome unknown, look at due time
 function step.doubt()
   local key = args.key
   if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
@@ -162,6 +162,7 @@ function step.doubt()
   local due = ms(now + args.due_in_ms)
   redis.call('HSET', cmd(key), 'doubted', 1, 'due_ms', due, 'crashes', 0)
   if present(args.refusal) then redis.call('HSET', cmd(key), 'refusal', args.refusal) end
+  if args.confirmed then redis.call('HSET', cmd(key), 'confirmed', 1) end
   redis.call('ZADD', prefix .. 'doubt', due, key)
   keep_evidence(key, args.evidence)
   return {state = 'in_doubt'}
@@ -192,7 +193,7 @@ function step.absent()
   local key = args.key
   if not owned(key, {in_doubt = 1}) then return refused(key) end
   release(key)
-  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms')
+  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'confirmed')
   redis.call('HSET', cmd(key), 'crashes', 0)
   keep_evidence(key, args.evidence)
   make_ready(key, 'looked up: not applied')

@@ -174,9 +174,13 @@ class Ledger(LedgerReading):
         reason: str,
         failed: bool = False,
         refusal: dict[str, Any] | None = None,
+        confirmed: bool = False,
         evidence: dict[str, Any] | None = None,
     ) -> None:
-        """Note that the outcome is unknown, keep the lane and look at due time. `failed`: a look-up got no answer."""
+        """Note that the outcome is unknown, keep the lane and look at due time.
+
+        `failed`: a look-up got no answer. `confirmed`: the vendor has said yes, and its reads do not show it.
+        """
         await self._step(
             "doubt",
             key=key,
@@ -185,6 +189,7 @@ class Ledger(LedgerReading):
             failed=failed,
             reason=reason,
             refusal=_maybe_json(refusal),
+            confirmed=confirmed,
             evidence=_maybe_json(evidence),
         )
 

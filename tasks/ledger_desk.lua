@@ -136,7 +136,7 @@ local function replay(key, how)
   redis.call('HINCRBY', cmd(key), 'decisions', 1)
   redis.call('HSET', cmd(key), 'attempts', 0, 'waits', 0, 'looks', 0, 'failed_looks', 0, 'crashes', 0,
     'replayed_by', how.by)
-  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'receipt')
+  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'confirmed', 'receipt')
   keep_evidence(key, how.evidence)
   keep_evidence(key, cjson.encode({what = 'replayed', by = how.by, edited = correction ~= nil, replaced = replaced,
     at = at or nil, redrive = how.redrive}))

@@ -288,7 +288,8 @@ local function keep_evidence(key, entry)
 end
 
 local function retire(key)
-  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'open_ms', 'doubt_ms', 'refusal', 'blocked', 'place')
+  redis.call('HDEL', cmd(key), 'image', 'due_ms', 'intent_ms', 'open_ms', 'doubt_ms', 'refusal', 'confirmed', 'blocked',
+    'place')
   redis.call('EXPIRE', cmd(key), args.retention_seconds)
   for _, kind in ipairs({'evidence:', 'damaged:'}) do
     redis.call('EXPIRE', prefix .. kind .. key, args.retention_seconds)

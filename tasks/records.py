@@ -172,6 +172,8 @@ class CommandRecord:
     image: dict[str, Any] | None
     receipt: dict[str, Any] | None
     refusal: dict[str, Any] | None
+    #: The vendor has confirmed the send that is in doubt: it is never sent again, whatever the reads show.
+    confirmed: bool
     parent: str | None
     children: tuple[str, ...]
     total: int
@@ -216,6 +218,7 @@ class CommandRecord:
             image=read.mapping("image"),
             receipt=read.mapping("receipt"),
             refusal=read.mapping("refusal"),
+            confirmed=fields.get("confirmed") == "1",
             parent=fields.get("parent"),
             children=read.names("children"),
             total=read.number("total"),

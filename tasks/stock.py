@@ -201,7 +201,8 @@ class CorrectStock(StockCommand):
 Movement = AddStock | RemoveStock | MoveStock
 
 
-def _legs(command: Movement) -> tuple[Leg, ...]:
+def legs_of(command: Movement) -> tuple[Leg, ...]:
+    """List the entries that a movement writes."""
     match command:
         case AddStock():
             return (Leg(command.storage_id, command.quantity),)
@@ -221,7 +222,7 @@ class StockMovement:
     async def before(self, command: Movement, target: Target[StockPort]) -> Before:
         entries = await target.port.stock_entries(command.part_id)
         image = Image(timestamps=frozenset(entry.timestamp_ms for entry in entries))
-        return Before(image, judge(entries, target.key, _legs(command), image, target.user))
+        return Before(image, judge(entries, target.key, legs_of(command), image, target.user))
 
     async def send(self, command: Movement, target: Target[StockPort], sending: Sending) -> Exchange:
         match command:
@@ -237,7 +238,7 @@ class StockMovement:
 
     async def look(self, command: Movement, target: Target[StockPort]) -> Finding:
         entries = await target.port.stock_entries(command.part_id)
-        return judge(entries, target.key, _legs(command), target.image, target.user)
+        return judge(entries, target.key, legs_of(command), target.image, target.user)
 
 
 class StockCorrection(Absolute[CorrectStock]):

@@ -164,8 +164,12 @@ class Executor:
             case Undecidable(Why.INCOMPLETE):
                 # what is missing may be sent, once nothing of this request can still arrive
                 return await self.outcomes.doubt(work, InDoubtError("confirmed in part", exchange=exchange))
+            case Undecidable(Why.IGNORED):
+                # its reads may be behind its writes: until the settle time is over
+                not_shown = InDoubtError("confirmed, and not shown", exchange=exchange)
+                return await self.outcomes.doubt(work, not_shown, confirmed=True)
             case Undecidable(why) as found if why is not Why.UNMARKED:
-                reason = f"the vendor confirmed it, but {why.value}"
+                reason = f"{retries.CONFIRMED_BUT} {why.value}"
                 return await self.outcomes.settle(work, State.HELD, reason, exchange=exchange, finding=found)
             case Landed() as found:
                 return await self.outcomes.settle(work, State.APPLIED, "", exchange=exchange, finding=found)
@@ -234,6 +238,7 @@ class Executor:
             work.doubt_seconds,
             self.settle_seconds,
             refusal,
+            confirmed=record.confirmed,
             attempts=record.attempts,
             budgets=self.outcomes.budgets,
         )

@@ -143,15 +143,26 @@ class Outcomes:
         logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": reason})
 
     async def doubt(
-        self, work: Work, error: Exception, *, seconds: float = retries.FIRST_LOOK_SECONDS, refused: bool = False
+        self,
+        work: Work,
+        error: Exception,
+        *,
+        seconds: float = retries.FIRST_LOOK_SECONDS,
+        refused: bool = False,
+        confirmed: bool = False,
     ) -> str:
-        """Note that a send's outcome is unknown; the lane and the concurrency slot stay taken until it is known."""
+        """Note that a send's outcome is unknown; the lane and the concurrency slot stay taken until it is known.
+
+        `refused`: the vendor said no to a repeat. `confirmed`: it said yes, and does not show it.
+        """
         reason = f"{type(error).__name__}: {error}"
         exchange = error.exchange if isinstance(error, VendorError) else None
         shown = evidence_of("in doubt", work, exchange=exchange, note=reason)
         refusal = {"reason": str(error)} if refused else None
         await persist(
-            lambda: self.ledger.doubt(work.key, work.owner, seconds, reason=reason, refusal=refusal, evidence=shown)
+            lambda: self.ledger.doubt(
+                work.key, work.owner, seconds, reason=reason, refusal=refusal, confirmed=confirmed, evidence=shown
+            )
         )
         logger.warning(telemetry.COMMAND_IN_DOUBT, extra=work.log_fields(reason=reason))
         if isinstance(error, InDoubtError) and error.overloaded:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The first look comes this long after the connection closed; then each time has doubled.
 FIRST_LOOK_SECONDS: Final = 0.5
+#: Begins the reason of a held command that the vendor said yes to.
+CONFIRMED_BUT: Final = "the vendor confirmed it, but"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,18 @@ def after_look(
     settle_seconds: float,
     refusal: str | None,
     *,
+    confirmed: bool,
     attempts: int,
     budgets: Budgets,
 ) -> LookAgain | SendAgain | End:
     """Decide after a look-up that was answered; only one made when the settle time was over may call a write absent.
 
-    `refusal` is the vendor's refusal of a repeated send, which by itself proves nothing about the first. `attempts`
-    counts the sends so far: a vendor that never takes this command must not block its lane for ever.
+    `refusal` is the vendor's refusal of a repeated send, which by itself proves nothing about the first. `confirmed`
+    says that the vendor has taken the send: if it shows by the end of the settle time, its reads were behind; if not,
+    the vendor has ignored it, and would again. `attempts` counts the sends so far: a vendor that never takes this
+    command must not block its lane for ever.
     """
-    may_send = refusal is None and attempts < budgets.attempts
+    may_send = refusal is None and not confirmed and attempts < budgets.attempts
     match finding:
         case Landed(maybe_before=False):
             return End(State.APPLIED, "found at the vendor", finding)
@@ -115,6 +120,7 @@ def after_look(
             return End(State.APPLIED, "found at the vendor", finding)
         case Absent() | Undecidable(Why.INCOMPLETE) if may_send:
             return SendAgain()  # what is missing
-        case Undecidable(why):
-            return End(State.HELD, f"outcome unknown: {why.value}", finding)
-    return End(State.REJECTED, refusal or f"not applied: {attempts} sends were lost, each proved absent")
+        case Absent() if not confirmed:
+            return End(State.REJECTED, refusal or f"not applied: {attempts} sends were lost, each proved absent")
+    found = finding if isinstance(finding, Undecidable) else Undecidable(Why.IGNORED)
+    return End(State.HELD, f"{CONFIRMED_BUT if confirmed else 'outcome unknown:'} {found.why.value}", found)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from producers.webhooks.problems import ProblemError, malformed
-from producers.webhooks.strict_json import read_json
+from tasks.strict_json import read_json
 
 if TYPE_CHECKING:
     from aiohttp import web

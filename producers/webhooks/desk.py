@@ -104,7 +104,7 @@ class DeskRoutes:
         key = _key_of(request)
         asked = await read_body_as(request, Correction)
         async with asking():
-            diff = await self._letters.preview(key, asked.edits)
+            diff = await self._letters.preview(key, asked.edits, revision=asked.revision)
         return _answer(diff.public())
 
     async def edit(self, request: web.Request) -> web.Response:
@@ -219,6 +219,7 @@ def _shown(letter: DeadLetter) -> dict[str, Any]:
         "command": _decoded(record.command),
         "original": _decoded(record.original),
         "corrected": _decoded(record.corrected),
+        "leaves_its_lanes": letter.leaves_its_lanes,
         "waits": record.waits,
         "looks": record.looks,
         "failed_looks": record.failed_looks,

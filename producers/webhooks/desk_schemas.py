@@ -64,6 +64,9 @@ class WholeDeadLetter(ShownDeadLetter):
     command: Annotated[Any, Field(description="As it was sent last.")] = None
     original: Annotated[Any, Field(description="As it was accepted, where a correction was sent since.")] = None
     corrected: Annotated[Any, Field(description="As a replay would send it, where a correction is kept.")] = None
+    leaves_its_lanes: Annotated[
+        bool, Field(description="True when `corrected` stands in other lanes: a replay of a held one needs `at`.")
+    ] = False
     waits: int = 0
     looks: int = 0
     failed_looks: int = 0

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from producers.webhooks.expressions import Expression, ExpressionError, Tables
 from producers.webhooks.held import kept_headers
 from producers.webhooks.signatures import digest_of
-from producers.webhooks.strict_json import read_json, shown
 from tasks.commands import MAX_TIMESTAMP_MS, MIN_TIMESTAMP_MS
 from tasks.identity import derive_key
 from tasks.registry import InvalidCommandError, parse_command
+from tasks.strict_json import read_json, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,7 +11,7 @@ from producers.webhooks.cloudevents import BATCH, STRUCTURED, CloudEventError, i
 from producers.webhooks.expressions import Expression, ExpressionError, Tables
 from producers.webhooks.mapping import Delivered, event_key, parse_event
 from producers.webhooks.signatures import VISIBLE, digest_of
-from producers.webhooks.strict_json import shown
+from tasks.strict_json import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,31 +8,27 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tasks import stock
 from tasks.lookup import Absent
 from tests.backing import ROOT
 from tests.simulation.generate import generate
 from tests.simulation.minimise import minimise
 from tests.simulation.plan import Plan
-from tests.simulation.run import DEFAULT_SEEDS, fails_as, play_seeds, run, tell_failing
+from tests.simulation.run import DEFAULT_SEEDS, cores, fails_as, play_seeds, run, tell_failing
 from tests.simulation.world import play
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: The default seeds in so many tests, so that they spread over processes.
-PARTS = 5
+    import pytest
+
 #: A seed that shows the planted bug is among the first so many.
 FIRST_SEEDS = 100
 REPLAYED_SEED = 4
 
 
-@pytest.mark.parametrize("part", range(PARTS), ids=[f"part {part + 1} of {PARTS}" for part in range(PARTS)])
-def test_nothing_is_lost_doubled_or_out_of_order_with_the_default_seeds(part: int) -> None:
-    share = DEFAULT_SEEDS // PARTS
-    totals = run(range(part * share, (part + 1) * share), jobs=1)
+def test_nothing_is_lost_doubled_or_out_of_order_with_the_default_seeds() -> None:
+    totals = run(range(DEFAULT_SEEDS), jobs=cores())
     wrongs = {outcome.seed: outcome.wrongs for outcome in totals.failing}
     assert wrongs == {}
     assert totals.trivial() == []

@@ -25,7 +25,9 @@ ENDED: Final = ("applied", "held", *UNDONE)
 
 
 def judge(evidence: Evidence, *, must_fire: bool) -> Verdict:
-    """Compare what was asked for with what is there; `must_fire` calls a fault class that never fired a wrong.
+    """Compare what was asked for with what is there.
+
+    `must_fire` makes it a wrong that there are no commands, or that a class of faults never fired.
 
     Raises ValueError when two commands could not be told apart at the vendor: then nothing can be judged.
     """
@@ -38,6 +40,8 @@ def judge(evidence: Evidence, *, must_fire: bool) -> Verdict:
     judging.judge_unclaimed()
     judging.judge_reach()
     judging.judge_ledgers()
+    if must_fire and not evidence.expected:
+        judging.verdict.trivial.append(Finding("all vendors", "nothing was asked for"))
     for books in evidence.books.values():
         judging.judge_limits(books)
         judging.judge_faults(books, must_fire=must_fire)
@@ -105,6 +109,8 @@ class _Judging:
 
     def _judge_held(self, command: Expected, entry: Entry, effects: list[Json]) -> None:
         self.verdict.held[command.vendor, re.sub(r"\d+", "n", entry.reason)] += 1
+        if not entry.reason.strip():
+            self._note("wrong_state", command, "is held, and nobody is told why")
         if command.effect is Effect.EXPAND:
             return
         foreign = self._effects[command.vendor].foreign_on(command.subject)

@@ -47,7 +47,7 @@ class Verdict:
     over_rate: list[Finding] = field(default_factory=list)
     #: Requests beside more others than the vendor allows, by its own count.
     over_concurrency: list[Finding] = field(default_factory=list)
-    #: Rejected or cancelled, and yet the vendor has the effect.
+    #: Rejected or cancelled, and yet the vendor has the effect; or held without a reason.
     wrong_state: list[Finding] = field(default_factory=list)
     #: Attempts spent while the vendor was closed.
     spent_on_429: list[Finding] = field(default_factory=list)

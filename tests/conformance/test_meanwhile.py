@@ -16,7 +16,7 @@ from tasks.part_upsert import UpsertPart
 from tasks.records import State
 from tests.conformance.catalogue import CASES
 from tests.conformance.catalogue.case import event
-from tests.conformance.rounds import Seen, opened
+from tests.conformance.rounds import SETTLE_SECONDS, Seen, opened
 from tests.conformance.warehouse import PART
 from tests.relay import consuming, running_relay
 
@@ -295,3 +295,28 @@ async def test_a_vendor_that_does_it_twice_is_noticed_where_it_matters(rounds: R
         assert seen.found == seen.wanted
     else:
         assert (seen.effects, seen.record.reason) == (2, f"the vendor confirmed it, but {Why.DOUBLE.value}")
+
+
+# a vendor whose reads are behind its answers
+
+#: A quarter of the settle time.
+LAG_SECONDS = SETTLE_SECONDS / 4
+
+
+async def read_late(redis_url: str) -> dict[str, Seen | Exception]:
+    async with opened(redis_url, CASES.values()) as played:
+        for vendor in {case.vendor for case in CASES.values()}:
+            played.vendors.of(vendor).faults.add("stale_read", "*", count=None, lag_seconds=LAG_SECONDS)
+        for case in played.scenes:
+            await played.admit(case)
+        async with consuming(played.relay):
+            return await played.endings()
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=str)
+async def test_a_confirmed_write_that_shows_later_is_applied_and_sent_once(rounds: Rounds, case: Case) -> None:
+    seen = await rounds.seen("read late", read_late, case)
+
+    assert (seen.record.state, seen.parent) == (State.APPLIED, State.APPLIED), str(seen)
+    assert (seen.effects, seen.record.attempts) == (1, 1)
+    assert seen.found == seen.wanted

@@ -28,16 +28,17 @@ LAGS: Final = (0, 1, 10, 40, 90)
 WITHIN: Final = 99
 #: Who closes the connection: the vendor, or we when we have waited long enough.
 CLOSERS: Final = ("closing", "client_left")
-PLACES: Final = tuple(
-    (closer, delay, lag) for closer, delay, lag in itertools.product(CLOSERS, DELAYS, LAGS) if delay + lag <= WITHIN
-)
 #: An answer, and reads that do not show yet what it confirms.
 ANSWERED: Final = "an answer"
+PLACES: Final = (
+    *((closer, delay, lag) for closer, delay, lag in itertools.product(CLOSERS, DELAYS, LAGS) if delay + lag <= WITHIN),
+    *((ANSWERED, 0, lag) for lag in LAGS if lag),
+)
 #: Too late, or seen too late.
 BEYOND: Final = (
     *((closer, delay, lag) for closer in CLOSERS for delay, lag in ((105, 0), (150, 0), (300, 0), (0, 150), (80, 40))),
-    (ANSWERED, 0, 1),
-    (ANSWERED, 0, 40),
+    (ANSWERED, 0, 105),
+    (ANSWERED, 0, 150),
 )
 #: When the latest of them is over; from then to the time at which the reconciler runs, and what it needs.
 OVER_MS: Final = 400_000

@@ -15,6 +15,8 @@ from tasks.submit import to_new_command
 from tests.integration.command_api_harness import ROLE_TOKENS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from redis.asyncio import Redis
 
     from tasks.records import NewCommand
@@ -127,12 +129,12 @@ class Night:
                 return str(found)
         return None
 
-    async def name_things(self) -> None:
+    async def name_things(self, names: Mapping[str, str] = NAMES) -> None:
         """Write the names of the ids into the directory, as a worker does."""
         prefix = directory_prefix("partsbox")
         types = {PART: ThingType.PART}
         things: dict[Any, Any] = {
-            one: Thing(one, types.get(one, ThingType.STORAGE), name).to_json() for one, name in NAMES.items()
+            one: Thing(one, types.get(one, ThingType.STORAGE), name).to_json() for one, name in names.items()
         }
         head: dict[Any, Any] = {"generation": "g", "refreshed_ms": "1", "counts": json.dumps({}), "codes": 0}
         await self.redis.hset(prefix + "head", mapping=head)

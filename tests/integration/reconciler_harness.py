@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tasks.records import State
 from tasks.submit import now_ms
 from tests.relay import running_relay
-from workers.cli.submission import field_pair, from_words
+from workers.cli.field_values import field_pair
+from workers.cli.submission import from_words
 from workers.reconciler.reconciling import Reconciler
 
 if TYPE_CHECKING:

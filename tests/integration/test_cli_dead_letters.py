@@ -116,6 +116,16 @@ async def test_a_correction_may_send_a_held_command_to_another_lane_when_it_is_t
     assert (await found(person, behind)).state is State.READY
 
 
+async def test_the_advice_for_a_held_one_that_leaves_its_lane_is_not_refused(person: Operator) -> None:
+    key = await person.dead(command(1), State.HELD, reason="outcome unknown")
+    await person.run("dead-letters", "edit", key, f"part_id={OTHER_PART}", "--by", "ada")
+
+    advice = (await person.run("dead-letters", "show", key)).stdout
+    (line,) = [line for line in advice.splitlines() if line.lstrip().startswith("again ")]
+
+    await person.run(*line.split("stockrelay ")[1].split())
+
+
 async def test_a_wrong_correction_names_every_field_and_changes_nothing(person: Operator) -> None:
     key = await person.dead(command(1))
     before = await found(person, key)

@@ -130,3 +130,19 @@ async def test_the_help_names_every_key_of_the_json(person: Operator) -> None:
     for words, keys in printed.items():
         named = set(re.findall(r"\w+", (await person.run(*words, "--help")).stdout))
         assert keys - named == set(), words
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+def test_a_full_disk_behind_the_output_is_said_in_one_line(person: Operator) -> None:
+    for words in (("dead-letters", "list"), ("dead-letters", "list", "--json")):
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run(
+                [STOCKRELAY, *words],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "REDIS_URL": person.url},
+                check=False,
+                timeout=60,
+            )
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr.decode()
+        assert b"look before you ask again" in ended.stderr

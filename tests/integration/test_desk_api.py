@@ -198,6 +198,7 @@ async def test_a_decision_about_what_has_changed_since_is_refused_and_changes_no
         "replay": {"revision": seen["revision"]},
         "discard": {"reason": "old", "revision": seen["revision"]},
         "edit": {"edits": {"quantity": 4}, "revision": seen["revision"]},
+        "preview": {"edits": {"quantity": 4}, "revision": seen["revision"]},
     }
     for what, body in decisions.items():
         status, problem = await decide(door, f"/{key}/{what}", body)

@@ -195,6 +195,56 @@ async def test_a_decision_about_what_somebody_changed_meanwhile_is_not_done(
         assert await night.state(key) == "rejected"
 
 
+async def test_a_held_one_whose_kept_correction_leaves_its_lane_is_offered_no_place_that_would_be_refused(
+    kept: DeskTab, door: Door, night: Night
+) -> None:
+    key = await night.held()
+    await night.letters.edit(key, "ada", {"part_id": "1" * 26})
+    first = await night.admit(part_id="1" * 26)
+    second = await night.admit(part_id="1" * 26)
+    async with desk(kept, door) as tab:
+        await tab.open(key)
+        await tab.press("Replay")
+        offered = tab.page.locator("#ask [name=at]")
+        assert [await each.get_attribute("value") for each in await offered.all()] == ["head", "tail"]
+        await tab.says_yes()
+        await tab.lists()
+
+    _, lane = await night.ledger().lane(f"part:{'1' * 26}", 10)
+    assert list(lane) == [first, key, second]
+
+
+async def test_a_correction_that_was_half_typed_outlives_the_session(kept: DeskTab, door: Door, night: Night) -> None:
+    key = await night.rejected()
+    async with desk(kept, door) as tab:
+        await tab.open(key)
+        await tab.press("Correct")
+        await tab.page.fill("#ask [name=quantity]", "3")
+        await tab.page.context.clear_cookies()
+        await tab.page.click("#ask-yes")
+        await expect(tab.page.locator("#login")).to_be_visible(timeout=PATIENCE_MS)
+        await tab.log_in()
+        await expect(tab.page.locator("#login")).to_be_hidden(timeout=PATIENCE_MS)
+
+        assert await tab.page.input_value("#ask [name=quantity]") == "3"
+        await tab.page.click("#ask-yes")
+        await tab.shows("#ask .diff ins", "3")
+        await tab.says_yes()
+        await tab.shows("#letter .corrected", f"Corrected by {BY}")
+
+
+async def test_a_text_that_no_line_can_hold_is_not_corrected_by_opening_the_form(
+    kept: DeskTab, door: Door, night: Night
+) -> None:
+    key = await night.held(vendor_sku="one\ntwo")
+    async with desk(kept, door) as tab:
+        await tab.open(key)
+        await tab.press("Correct")
+        await tab.page.click("#ask-yes")
+        await tab.shows("#ask > form > .problem", "Nothing was changed.")
+        await tab.page.click("#ask-no")
+
+
 async def test_an_answer_that_is_lost_is_said_and_the_letter_looked_at_again(
     kept: DeskTab, door: Door, night: Night
 ) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, Literal
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from tasks.ledger import prefix_of
 from tests.integration.command_api_harness import ROLE_TOKENS, STATION_TOKEN, move
-from tests.integration.desk_harness import PART, Night
+from tests.integration.desk_harness import NAMES, PART, SHELF, Night
 from tests.integration.desk_page_harness import NARROW, WIDE, DeskTab, chromium, desk, new_tab, open_desk, served
 from tests.integration.station_page_harness import CHROMIUM, PATIENCE_MS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Browser
+    from playwright.async_api import Browser, Route
 
     from tests.conftest import SharedValkey
     from tests.integration.command_api_harness import Door
@@ -183,6 +185,76 @@ async def test_what_a_vendor_or_a_sender_wrote_is_shown_as_text_and_never_run(
         assert await tab.page.locator("main img, main script, dialog img, dialog script").count() == 0
 
 
+async def test_names_are_shown_as_they_are_and_only_where_one_thing_is_meant(
+    kept: DeskTab, door: Door, night: Night
+) -> None:
+    alike = PART[:8] + "0" * 18
+    await night.name_things({**NAMES, SHELF: "A$$3 $& $'"})
+    alone = await night.rejected(comments="constructor")
+    await night.name_things({**NAMES, alike: "C-100N"})
+    twin = await night.rejected(part_id=alike)
+    async with desk(kept, door) as tab:
+        await tab.open(alone)
+        await tab.shows("#letter", "constructor")
+        assert "native code" not in await tab.page.inner_text("#letter")
+        # two parts of the list begin alike: a shortened id is left as it is, the letter itself knows which one
+        await tab.shows(f'[data-key="{twin}"] .summary', f"{PART[:8]}…")
+        await tab.open(twin)
+        await tab.shows("#letter h2", "C-100N")
+
+
+async def test_a_letter_that_is_being_read_stays_when_the_server_stumbles(
+    kept: DeskTab, door: Door, night: Night
+) -> None:
+    key = await night.rejected()
+
+    async def stumble(route: Route) -> None:
+        await route.fulfill(status=503, json={"code": "unavailable", "detail": "the ledger does not answer"})
+
+    async with desk(kept, door) as tab:
+        await tab.open(key)
+        await tab.page.route("**/v1/dead-letters?*", stumble)
+        await tab.page.route(f"**/v1/dead-letters/{key}", stumble)
+        async with tab.page.expect_response(f"**/v1/dead-letters/{key}"):
+            await night.rejected(part_id="1" * 26)
+        await tab.shows("#note", "the ledger does not answer")
+        await expect(tab.page.locator("#letter .decide button")).to_have_count(3, timeout=PATIENCE_MS)
+
+
+async def test_long_and_turned_words_of_others_hide_neither_the_quantity_nor_the_decision(
+    kept: DeskTab, door: Door, night: Night
+) -> None:
+    await night.name_things({**NAMES, PART: "\u202egnorw" + "N" * 10_000})
+    key = await night.rejected(reason="x" * 10_000)
+    async with desk(kept, door) as tab:
+        await tab.open(key)
+        await tab.shows("#letter h2", "remove 5 of part \\u202egnorwNNN")
+        for selector in (f'[data-key="{key}"]', "#letter .top", "#letter .happened"):
+            box = await tab.page.locator(selector).bounding_box()
+            assert box is not None
+            assert box["height"] < 300, selector
+
+
+async def test_evidence_that_no_worker_has_written_so_hides_no_decision(
+    kept: DeskTab, door: Door, night: Night
+) -> None:
+    key = await night.rejected()
+    odd = {"what": "x", "at_ms": 9_000_000_000_000_000, "after": [1, None], "changes": [{"field": 5}], "exchange": 7}
+    await night.redis.rpush(prefix_of("partsbox") + "evidence:" + key, json.dumps(odd))
+    async with desk(kept, door) as tab:
+        await tab.open(key)
+        await tab.shows(".evidence > li:first-child", "HTTP 400")
+        await tab.shows(".evidence > li:last-child", "not as a worker keeps it")
+        await expect(tab.page.locator("#letter .decide button")).to_have_count(3, timeout=PATIENCE_MS)
+
+
+async def test_an_address_that_names_no_letter_is_said_and_left_with_escape(kept: DeskTab, door: Door) -> None:
+    async with desk(kept, door, path="#key=..%2F..%2Fa%22b") as tab:
+        await tab.shows("#letter .gone", "could not be read")
+        await tab.page.keyboard.press("Escape")
+        await tab.shows("#letter .empty", "Choose a dead letter")
+
+
 async def test_filters_narrow_the_list_and_stand_in_the_address(kept: DeskTab, door: Door, night: Night) -> None:
     refused, held, other = await night.rejected(), await night.held(), await night.rejected(part_id="1" * 26)
     async with desk(kept, door) as tab:
@@ -213,8 +285,11 @@ async def test_a_long_list_is_shown_by_pages(kept: DeskTab, door: Door, night: N
     newest_first = keys[::-1]
     async with desk(kept, door) as tab:
         await tab.lists(*newest_first[:50])
-        await tab.page.click("#more")
+        await tab.page.focus(f'[data-key="{newest_first[49]}"]')
+        await tab.page.keyboard.press("Enter")
+        await tab.page.keyboard.press("j")
         await tab.lists(*newest_first)
+        await tab.shows("#letter section:last-child", newest_first[50])
         await expect(tab.page.locator("#more")).to_be_hidden(timeout=PATIENCE_MS)
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
-from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,95 +12,19 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tasks import telemetry
 from tasks.commands import Currency
-from tasks.errors import Exchange, InDoubtError, RejectedError, RetryableError, VendorBlockedError
+from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError
 from tasks.identity import with_marker
-from tasks.ledger import Ledger
 from tasks.ports import StockEntry
 from tasks.records import State
-from tasks.stock import AddStock, CorrectStock, StockCorrection
-from tasks.submit import Submitter, now_ms
+from tasks.stock import CorrectStock, StockCorrection
+from tasks.submit import now_ms
 from tasks.task import Target
-from workers.executor import Executor
-from workers.leases import Leases
+from tests.integration.executor_harness import EXCHANGE, PART, POLICY, SHELF, VENDOR, Bench, ScriptedVendor, ticks
 from workers.limiter import Limiter
-from workers.limits import LimitPolicy
-from workers.outcomes import FORBIDDEN_IN_A_ROW, Outcomes
+from workers.outcomes import FORBIDDEN_IN_A_ROW
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
-
-    from tasks.ports import Sending
-
-VENDOR = "partsbox"
-PART, SHELF = "p" * 26, "s" * 26
-POLICY = LimitPolicy((), 4, 60.0)
-EXCHANGE = Exchange("stock/add", {}, 200, {}, 1)
-ticks = itertools.count(now_ms())
-
-
-@dataclass
-class ScriptedVendor:
-    """Raises what the script says, one for each call, then books."""
-
-    reads: list[Exception | None] = field(default_factory=list)
-    writes: list[Exception | None] = field(default_factory=list)
-    entries: list[StockEntry] = field(default_factory=list)
-
-    async def stock_entries(self, _part_id: str) -> tuple[StockEntry, ...]:
-        trouble = self.reads.pop(0) if self.reads else None
-        if trouble is not None:
-            raise trouble
-        return tuple(self.entries)
-
-    async def add_stock(self, command: AddStock, sending: Sending) -> Exchange:
-        await sending.permitted()
-        trouble = self.writes.pop(0) if self.writes else None
-        if trouble is not None:
-            raise trouble
-        self.entries.append(
-            StockEntry(
-                part_id=command.part_id,
-                timestamp_ms=next(ticks),
-                quantity=command.quantity,
-                storage_id=command.storage_id,
-                comments=with_marker("", sending.key),
-            )
-        )
-        return EXCHANGE
-
-
-@dataclass
-class Bench:
-    """A ledger, a limiter and an executor around a scripted vendor."""
-
-    redis: Redis
-    vendor: ScriptedVendor
-
-    def __post_init__(self) -> None:
-        self.ledger = Ledger(self.redis, VENDOR, request_seconds=30.0)
-        self.limiter = Limiter(self.redis, VENDOR, POLICY)
-        self.executor = Executor(
-            port=self.vendor,
-            ledger_of=partial(Ledger, self.redis),
-            leases=Leases(self.ledger, 15.0),
-            outcomes=Outcomes(self.ledger, self.limiter),
-            settle_seconds=60.0,
-            stopping=asyncio.Event(),
-        )
-
-    async def submit(self) -> str:
-        command = AddStock(part_id=PART, storage_id=SHELF, quantity=5, stock_timestamp=next(ticks))
-        return (await Submitter(self.redis).submit(command)).key
-
-    async def run(self) -> str:
-        key = await self.submit()
-        await self.executor.deliver(key)
-        return key
-
-    async def state(self, key: str) -> tuple[State, int]:
-        record = await self.ledger.find(key)
-        assert record is not None
-        return record.state, record.attempts
 
 
 @pytest.fixture

@@ -98,6 +98,7 @@ async def test_a_difference_is_exit_code_1_with_a_line_that_would_put_it_right(
 
     assert "CHANGED" in result.stdout
     assert f"stock.add {key}" in result.stdout
+    assert "Resistor" in result.stdout
     line = f"  stockrelay submit stock.remove part_id={part} storage_id={shelf} quantity=3 stock_timestamp="
     assert line in result.stdout
     assert len(sandbox.journal.effects) == effects  # nothing was submitted
@@ -116,7 +117,7 @@ async def test_the_json_has_the_offers_as_commands_and_as_lines(
     assert report["counts"] == {"missing": 0, "double": 0, "foreign": 0, "changed": 1}
     (difference,) = report["differences"]
     (offer,) = difference["offers"]
-    assert (difference["finding"], difference["key"]) == ("changed", key)
+    assert (difference["finding"], difference["key"], difference["name"]) == ("changed", key, "Resistor")
     assert (offer["kind"], offer["fields"]["quantity"]) == ("stock.remove", 3)
     assert offer["line"].startswith("stockrelay submit stock.remove part_id=")
 
@@ -171,6 +172,8 @@ async def test_the_page_shows_everything_escaped_and_loads_nothing(
     assert "<script>alert(1)</script>" in unescape(page)
     assert not re.search(r"(?:src|href)=|url\(", page)
     assert "default-src 'none'" in page
+    assert all(f">{name}</dt>" in page for name in ("MISSING", "DOUBLE", "FOREIGN", "CHANGED"))
+    assert '<span class="name">Resistor</span>' in page
     assert names_in(tmp_path) == ["report.html"]
 
 

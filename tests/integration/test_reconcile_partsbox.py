@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +12,10 @@ from tasks.commands import Currency
 from tasks.identity import marker_of
 from tasks.parts import DeletePart
 from tasks.records import State
-from tasks.stock import AddStock, CorrectStock, MoveStock, RemoveStock
+from tasks.stock import CorrectStock
 from tests.conformance.catalogue.case import event
 from tests.integration.reconciler_harness import COLLEAGUE, Warehouse, only, put_right, summed, warehouse
+from tests.integration.stock_bench import Bench
 from tests.sandbox.partsbox import API_USER, PartsBoxSandbox
 from workers.reconciler.findings import Finding
 
@@ -23,11 +24,8 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-    from tasks.commands import Command
     from workers.reconciler.findings import Report
 
-#: Long before any comparison.
-LONG_AGO_MS = 1_700_000_000_000
 #: Settled long before a late commit comes.
 SETTLE_SECONDS = 0.3
 LATE_SECONDS = 1.2
@@ -45,50 +43,6 @@ async def sandbox() -> AsyncIterator[PartsBoxSandbox]:
 async def house(redis_client: Redis, sandbox: PartsBoxSandbox) -> AsyncIterator[Warehouse]:
     async with warehouse(redis_client, sandbox, settle_seconds=SETTLE_SECONDS) as opened:
         yield opened
-
-
-class Bench:
-    """One part with a hundred pieces on the shelf, and what happens to it."""
-
-    def __init__(self, sandbox: PartsBoxSandbox, house: Warehouse, name: str) -> None:
-        self.sandbox, self.house = sandbox, house
-        self.shelf, self.line = list(sandbox.state.storages)
-        self.part = sandbox.load.part(name)
-        sandbox.load.stock(self.part, self.shelf, 100, timestamp_ms=LONG_AGO_MS)
-
-    def add(self, **fields: Any) -> AddStock:
-        return AddStock(**{"part_id": self.part, "storage_id": self.shelf, "quantity": 5, **fields, **event()})
-
-    def remove(self, **fields: Any) -> RemoveStock:
-        return RemoveStock(**{"part_id": self.part, "storage_id": self.shelf, "quantity": 5, **fields, **event()})
-
-    def move(self, **fields: Any) -> MoveStock:
-        places = {"from_storage_id": self.shelf, "to_storage_id": self.line}
-        return MoveStock(**{"part_id": self.part, "quantity": 5, **places, **fields, **event()})
-
-    @property
-    def newest(self) -> Any:
-        return self.sandbox.state.history[self.part][-1]
-
-    def on_hand(self) -> tuple[int, int]:
-        on_hand = self.sandbox.state.on_hand
-        return on_hand(self.part, self.shelf, None), on_hand(self.part, self.line, None)
-
-    async def applied(self, command: Command) -> str:
-        (record,) = await self.house.apply(command)
-        assert record.state is State.APPLIED, record.reason
-        return record.key
-
-    def update(self, user: str = COLLEAGUE, **fields: Any) -> None:
-        """Someone changes the newest entry."""
-        named = {f"stock/{name}": value for name, value in fields.items()}
-        identity = {"stock/part-id": self.part, "stock/timestamp": self.newest.timestamp_ms}
-        self.sandbox.write_as(user, "stock/update", {**identity, **named})
-
-    def write(self, user: str, comments: str = "", *, quantity: int = 3) -> None:
-        """Someone adds pieces to the shelf."""
-        given = {"stock/part-id": self.part, "stock/storage-id": self.shelf, "stock/quantity": quantity}
-        self.sandbox.write_as(user, "stock/add", {**given, "stock/comments": comments})
 
 
 @pytest.fixture
@@ -234,6 +188,18 @@ async def test_an_entry_that_no_command_made_is_foreign(bench: Bench, stranger: 
     if is_offered:
         await put_right(bench.house, found)
         assert bench.on_hand() == (105, 0)
+
+
+async def test_nothing_is_offered_for_an_unmarked_entry_while_our_own_user_is_not_known(
+    bench: Bench, house: Warehouse
+) -> None:
+    """It may be a colleague's own booking."""
+    await bench.applied(bench.add())
+    bench.write(COLLEAGUE)
+
+    found = only(await house.reconcile("partsbox", user=None))
+
+    assert (found.finding, found.offers) == (Finding.FOREIGN, ())
 
 
 async def test_on_parts_that_no_command_has_moved_only_our_users_entries_are_foreign(

@@ -119,11 +119,11 @@ async def test_nothing_of_a_file_is_submitted_when_one_command_is_wrong(
         (b"", "the file has no command"),
         (b"[]", "the file has no command"),
         (b"\xff", "not UTF-8"),
-        (b'{"kind": "stock.add"', "the file: not usable JSON"),
+        (b'{"kind": "stock.add"', "the file is not JSON"),
         (b'{"kind": "a", "kind": "b"}', "a name occurs twice"),
         (b'{"kind": "stock.add", "quantity": NaN}', "NaN is not JSON"),
-        (b"[" * 100_000, "nested too deep"),
-        (b'{"kind": "a"}\n{"kind"', "line 2: not usable JSON"),
+        (b"[" * 100_000, "the file nests deeper than 16 levels"),
+        (b'{"kind": "a"}\n{"kind"', "line 2 is not JSON"),
         (b"[{}" + b",{}" * 10_000 + b"]", "more than 10000 commands"),
         (b" " * (16 * 1024 * 1024 + 1), "larger than 16 MiB"),
     ],
@@ -135,6 +135,16 @@ async def test_a_file_that_cannot_be_read_is_refused(person: Operator, tmp_path:
     result = await person.run("submit", "--file", str(tmp_path / "commands"), code=2)
 
     assert told in result.stderr
+
+
+async def test_a_file_as_other_systems_write_it_is_read(person: Operator, tmp_path: Path) -> None:
+    """With a byte order mark, and with a line separator of Unicode inside a text."""
+    lines = [json.dumps({**numbered(number), "comments": "a\u2028b"}, ensure_ascii=False) for number in (1, 2)]
+    (tmp_path / "commands").write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+
+    answer = await person.json("submit", "--file", str(tmp_path / "commands"))
+
+    assert [each["duplicate"] for each in answer["commands"]] == [False, False]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ MUTANTS: Final = (
         _EXECUTOR,
         "        if work.in_doubt:\n            return await self._look(work)\n        expansion",
         "        expansion",
-        "tests/chaos/test_lost_answers.py::test_a_commit_within_the_settle_time_is_waited_for",
+        "tests/integration/test_executor_guards.py::test_a_doubtful_command_is_looked_up_and_not_tried_again",
     ),
     Mutant(
         "no wait for the settle time",
@@ -68,10 +68,23 @@ MUTANTS: Final = (
     Mutant(
         "an undecidable look-up sends again",
         _RETRIES,
-        "        case Undecidable(why):\n            return End(State.HELD,",
-        "        case Undecidable(why) if may_send:\n            return SendAgain()\n        case Undecidable(why):\n"
-        "            return End(State.HELD,",
+        "        case Absent() | Undecidable(Why.INCOMPLETE) if may_send:",
+        "        case Absent() | Undecidable() if may_send:",
         "tests/unit/test_retries.py::test_what_cannot_be_decided_is_held_and_never_sent",
+    ),
+    Mutant(
+        "a confirmed write that does not show is sent again",
+        _RETRIES,
+        "may_send = refusal is None and not confirmed and attempts",
+        "may_send = refusal is None and attempts",
+        "tests/integration/test_executor_guards.py::test_a_confirmed_write_that_the_vendor_never_shows_is_held_and_never_sent_again",
+    ),
+    Mutant(
+        "the vendor's yes is forgotten while its reads are behind",
+        _LEDGER,
+        "if args.confirmed then",
+        "if args.never then",
+        "tests/integration/test_executor_guards.py::test_a_confirmed_write_that_the_vendor_never_shows_is_held_and_never_sent_again",
     ),
     Mutant(
         "a failed look-up counts as absent",
@@ -79,7 +92,7 @@ MUTANTS: Final = (
         "        except (VendorError, PausedError) as error:\n"
         "            return await self.outcomes.look_failed(work, error)",
         "        except (VendorError, PausedError):\n            finding = Absent()",
-        "tests/chaos/test_lost_answers.py::test_doubt_outlives_failed_look_ups",
+        "tests/integration/test_executor_guards.py::test_a_look_up_without_an_answer_ends_no_doubt",
     ),
     Mutant(
         "a refused repeat is taken for the first send's refusal",
@@ -128,7 +141,7 @@ MUTANTS: Final = (
         "workers/work.py",
         '        await self.leases.ledger.intent(self.key, self.work.owner, self.work.image.model_dump(mode="json"))\n',
         "",
-        "tests/chaos/test_killed_worker.py::test_a_worker_killed_while_the_vendor_has_its_writes_leaves_each_command_applied_once",
+        "tests/integration/test_executor_guards.py::test_the_intent_is_in_the_ledger_when_the_first_byte_leaves",
     ),
     Mutant(
         "a lost worker's command is ready although it had the intent",
@@ -177,7 +190,7 @@ MUTANTS: Final = (
         "workers/work.py",
         "return self.leases.holds(self.work.owner)",
         "return True",
-        "tests/chaos/test_shutdown.py::test_a_worker_that_froze_beyond_its_lease_does_nothing_when_it_goes_on",
+        "tests/integration/test_executor_guards.py::test_nothing_leaves_a_process_whose_lease_may_have_ended",
     ),
     Mutant(
         "nobody looks whether a write may still leave",
@@ -234,7 +247,7 @@ MUTANTS: Final = (
         "workers/work.py",
         "            if loop.time() + gap > deadline:\n                raise",
         "            if loop.time() + gap > 0:\n                raise",
-        "tests/chaos/test_redis_faults.py::test_a_frozen_redis_leaves_each_command_applied_once",
+        "tests/integration/test_executor_guards.py::test_a_known_outcome_is_written_when_redis_is_back",
     ),
     Mutant(
         "a weak Redis is good enough",

@@ -115,6 +115,10 @@ class EchoingVendor(BaseHTTPRequestHandler):
             self._say(200, {CATEGORY: "ok", "data": data})
         elif self.path.endswith("/part/get"):
             self._say(200, self._part(asked, echo, header))
+        elif self.path.endswith("/part/all"):
+            ids = {id_for("part", name): name for name in ECHOES}
+            listed = [self._part({"part/id": part_id}, name, header)["data"] for part_id, name in ids.items()]
+            self._say(200, {CATEGORY: "ok", "data": [{**part, "part/name": f"of {header}"} for part in listed]})
         else:
             self._refuse(echo, header, asked)
 

@@ -210,6 +210,44 @@ def _operate(stack: Stack, *words: str) -> str:
     return ended.stdout + ended.stderr
 
 
+def _look_at_the_desk(stack: Stack, key: str) -> str:
+    """Ask for the desk's page, its list, one letter with its evidence, and what is refused there."""
+    letters, login = f"{stack.api_url}/v1/dead-letters", _login("desk token")
+    as_json = {"Content-Type": "application/json"}
+    asked = [
+        requests.get(f"{stack.api_url}/dead-letters", timeout=PATIENCE_SECONDS),
+        requests.get(f"{letters}/{key}", headers=login, timeout=PATIENCE_SECONDS),
+        requests.get(f"{letters}/{key}/schema", headers=login, timeout=PATIENCE_SECONDS),
+        requests.get(f"{stack.api_url}/openapi.json", timeout=PATIENCE_SECONDS),
+        requests.get(f"{letters}/{key}", headers=_login("API token"), timeout=PATIENCE_SECONDS),
+        requests.post(f"{letters}/{key}/edit", data="{", headers=login | as_json, timeout=PATIENCE_SECONDS),
+        requests.get(f"{stack.api_url}/nowhere", headers=login, timeout=PATIENCE_SECONDS),
+        requests.delete(f"{stack.api_url}/v1/commands", headers=login, timeout=PATIENCE_SECONDS),
+    ]
+    assert [answer.status_code for answer in asked[:3]] == [200, 200, 200]
+    assert [answer.status_code for answer in asked[4:]] == [403, 400, 404, 405]
+    return "\n".join(answer.text for answer in asked)
+
+
+def _compare(stack: Stack, folder: Path) -> str:
+    """Have vendors that echo our secrets in what is read of them compared, for people, programs and as a page."""
+    page = folder / "compared.html"
+    shown = [
+        _operate(stack, "reconcile", "--json", "--html", str(page)),
+        _operate(stack, "reconcile", "--vendor", "openbom"),
+        _operate(stack, "submit", "stock.add", "part_id=no", "--dry-run"),
+        _operate(
+            stack, "submit", "stock.add", f"part_id={id_for('part', 'entry')}", "--dry-run",
+            f"storage_id={id_for('storage', 'a')}", "quantity=1", f"stock_timestamp={time.time_ns() // 1_000_000}",
+        ),
+    ]  # fmt: skip
+    reports = {report["vendor"]: report for report in json.loads(shown[0])["reports"]}
+    assert reports.keys() == {"partsbox", "partium", "openbom"}
+    assert "[removed]" in json.dumps(reports["partsbox"]["differences"])
+    assert "***" in shown[3], shown[3]
+    return "\n".join([*shown, page.read_text()])
+
+
 @pytest.mark.slow
 def test_no_secret_is_written_down_though_every_vendor_echoes_ours(
     stack: Stack, vendors: EchoingServer, tmp_path: Path
@@ -230,6 +268,7 @@ def test_no_secret_is_written_down_though_every_vendor_echoes_ours(
     wait_until(
         lambda: all(state(key) in ENDED for key in keys.values()), "every command was answered", PATIENCE_SECONDS
     )
+    places["the comparison and the dry run"] = _compare(stack, tmp_path)
     blocked = [
         _submit(stack, "stock.add", part_id=id_for("part", "blocked"), storage_id=id_for("storage", "a"), quantity=1),
         _submit(stack, "catalog.upsert_part", part_id="blocked", name={"en": "Screw"}),
@@ -242,6 +281,7 @@ def test_no_secret_is_written_down_though_every_vendor_echoes_ours(
     places |= {
         "the API's answers": "\n".join([*(asked(key).text for key in keys.values()), _browse(stack)]),
         "what the operator sees": shown,
+        "the desk": _look_at_the_desk(stack, keys["refused"]),
         "Flower": flower_pages(stack),
         "the command lines": command_lines(stack),
         **redis_dump(stack.redis_url),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def stream(seed: int, what: str) -> Random:
@@ -19,9 +19,13 @@ def stream(seed: int, what: str) -> Random:
 
 
 @contextmanager
-def own_chance(seed: int) -> Iterator[None]:
-    """Let ids that are drawn anywhere follow from the seed, until the block ends."""
-    random = stream(seed, "ids")
+def own_chance() -> Iterator[Callable[[Random], None]]:
+    """Let ids that are drawn anywhere follow from a stream, until the block ends; gives what sets the stream."""
+    random = Random(0)
+
+    def follow(given: Random) -> None:
+        nonlocal random
+        random = given
 
     def draw_id(*_: object) -> uuid.UUID:
         return uuid.UUID(int=random.getrandbits(128), version=4)
@@ -31,4 +35,4 @@ def own_chance(seed: int) -> Iterator[None]:
 
     own = patch.object
     with own(uuid, "uuid4", draw_id), own(uuid, "uuid1", draw_id), own(secrets, "token_hex", draw_token):
-        yield
+        yield follow

@@ -5,16 +5,19 @@ from __future__ import annotations
 import heapq
 from asyncio import events
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from tests.simulation.link import link
 from tests.simulation.plan import START_MS
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from contextvars import Context
 
     from tests.simulation.idling import Idling
+    from tests.simulation.link import Question
     from tests.simulation.loop import VirtualLoop
 
 #: Callbacks at one virtual moment; beyond it something calls itself without letting time pass.
@@ -62,6 +65,8 @@ class Scheduler:
         self.failures: list[Exception] = []
         #: Leaves out looks that find nothing, where it is given.
         self.idling: Idling | None = None
+        #: Set by the callback that asks: nothing else happens until it is answered.
+        self.question: Question | None = None
         self._timers: list[tuple[float, int, Handle]] = []
         self._asked = 0
 
@@ -76,10 +81,18 @@ class Scheduler:
 
     def run(self, over: Callable[[], bool]) -> None:
         """Run until `over` says so; raises what a callback of the world raised, and StandstillError."""
+        steps = self.steps(over)
+        with suppress(StopIteration):
+            question = next(steps)
+            while True:
+                question = steps.send(link().ask_together([question])[0])
+
+    def steps(self, over: Callable[[], bool]) -> Generator[Question, list[Any], None]:
+        """Run as `run` does; gives what has to be asked of the real server, and goes on with the answers."""
         before = events._get_running_loop()
         try:
             while True:
-                self._run_ready()
+                yield from self._run_ready(before)
                 if self.failures:
                     raise self.failures[0]
                 if over():
@@ -88,7 +101,7 @@ class Scheduler:
         finally:
             events._set_running_loop(before)
 
-    def _run_ready(self) -> None:
+    def _run_ready(self, outer: AbstractEventLoop | None) -> Generator[Question, list[Any], None]:
         ready, left = self.ready, MAX_CALLBACKS_AT_ONCE
         running: VirtualLoop | None = None
         while ready:
@@ -104,6 +117,10 @@ class Scheduler:
                 enter(loop)
             handle.callback = None
             handle.context.run(callback, *handle.args)
+            if self.question is not None:
+                question, self.question, running = self.question, None, None
+                events._set_running_loop(outer)
+                question.answered((yield question))
             if loop.is_doomed:
                 loop.stepped()
             left -= 1

@@ -33,7 +33,6 @@ class Outcome:
     """What came of one plan."""
 
     seed: int
-    digest: str = ""
     #: By its sort, everything that is wrong; empty where all is right.
     wrongs: dict[str, list[str]] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
@@ -62,7 +61,7 @@ def examine(plan: Plan, play: Callable[[Plan], Played]) -> Outcome:
     found = {name: each for name, each in wrongs.items() if each}
     planned = Counter(sort_of(trouble) for trouble in plan.troubles)
     cpu_seconds = time.process_time() - began
-    return Outcome(plan.seed, played.digest, found, verdict, planned, played.virtual_seconds, cpu_seconds)
+    return Outcome(plan.seed, found, verdict, planned, played.virtual_seconds, cpu_seconds)
 
 
 def sort_of(trouble: Trouble) -> str:

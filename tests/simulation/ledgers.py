@@ -31,19 +31,26 @@ class Ledgers:
     vendors: Sequence[str]
     #: What a dead letter said of itself before it was discarded, by key.
     _decided: dict[str, Entry] = field(default_factory=dict)
+    #: How much the store had executed at the latest look for open states, and what that found.
+    _seen: int = -1
+    _open: frozenset[str] = frozenset()
 
-    def open_states(self) -> set[str]:
-        """Name the states of commands that have not ended."""
+    def open_states(self) -> frozenset[str]:
+        """Name the states of commands that have not ended; asks only when something has happened."""
+        if self._seen == self.store.executions:
+            return self._open
+        self._seen = self.store.executions
         counts = self.store.look(*(("HGETALL", prefix_of(vendor) + "counts") for vendor in self.vendors))
         found = {state for flat in counts for state, count in zip(flat[::2], flat[1::2], strict=True) if int(count) > 0}
-        return found - set(FINAL)
+        self._open = frozenset(found.difference(FINAL))
+        return self._open
 
     def undecided(self) -> list[Entry]:
         """List the dead letters for which others wait, in their lane or as parents; remember what they say."""
         found = [
             entry
             for vendor, dead in zip(self.vendors, self._dead_letters(), strict=True)
-            for entry in (self._ask(vendor)[0] if dead else ())
+            for entry in (self._ask([vendor])[vendor][0] if dead else ())
             if entry.key in dead and (entry.state == "held" or entry.parent)
         ]
         for entry in found:
@@ -55,14 +62,18 @@ class Ledgers:
 
     def told(self) -> dict[str, Told]:
         """Give everything that they tell; a command that was discarded as it was before."""
-        found = {vendor: self._ask(vendor) for vendor in self.vendors}
+        found = self._ask(self.vendors)
         return {
             vendor: Told([self._as_it_was(entry) for entry in entries], steps)
             for vendor, (entries, steps) in found.items()
         }
 
-    def _ask(self, vendor: str) -> tuple[list[Entry], list[Step]]:
-        found: dict[str, Any] = json.loads(self.store.run(_TOLD, prefix_of(vendor)))
+    def _ask(self, vendors: Sequence[str]) -> dict[str, tuple[list[Entry], list[Step]]]:
+        found = self.store.run(_TOLD, [prefix_of(vendor) for vendor in vendors])
+        return {vendor: self._read(vendor, json.loads(told)) for vendor, told in zip(vendors, found, strict=True)}
+
+    @staticmethod
+    def _read(vendor: str, found: dict[str, Any]) -> tuple[list[Entry], list[Step]]:
         steps = [Step(*step) for step in found["steps"] or ()]
         entries = found["entries"] or {}
         return [_entry(vendor, key, *entries[key]) for key in dict.fromkeys(step.key for step in steps)], steps

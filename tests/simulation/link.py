@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -15,11 +16,29 @@ from redis.exceptions import ResponseError
 from tests.valkey import ValkeyServer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-_READ_BYTES: Final = 1 << 16
+Argument = bytes | str | int | float
+
+#: Of a server; each play that goes on beside others has one.
+DATABASES: Final = 64
+_READ_BYTES: Final = 1 << 18
+#: How an answer begins (https://valkey.io/topics/protocol).
+_BULK, _NUMBER, _LIST, _ERROR = b"$:*-"
 #: Texts that are remembered as they are sent: keys, scripts and names come again and again.
 _REMEMBERED: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Commands of one play, which does not go on without their answers."""
+
+    #: The number of the play's database.
+    database: int
+    #: Some may be encoded already.
+    commands: Sequence[Sequence[Argument] | bytes]
+    #: What the play does with their answers, errors among them.
+    answered: Callable[[list[Any]], object] = lambda _: None
 
 
 class Link:
@@ -31,32 +50,37 @@ class Link:
         self._buffer = b""
         self._position = 0
 
-    def ask(self, commands: Iterable[Sequence[bytes | str | int | float]]) -> list[Any]:
+    def ask(self, database: int, commands: Sequence[Sequence[Argument] | bytes]) -> list[Any]:
         """Make the commands one after the other; an answer that is an error is given as one."""
-        texts = [_encoded(command) for command in commands]
+        (answers,) = self.ask_together([Question(database, commands)])
+        return answers
+
+    def ask_together(self, questions: Sequence[Question]) -> list[list[Any]]:
+        """Ask for several plays in one round trip, which costs more than what is asked; the answers of each."""
+        texts = []
+        for question in questions:
+            texts.append(_SELECTS[question.database])
+            texts += [_encoded(command) for command in question.commands]
         self._socket.sendall(b"".join(texts))
-        return [self._answer() for _ in texts]
+        return [[self._answer() for _ in range(len(question.commands) + 1)][1:] for question in questions]
 
     def _answer(self) -> Any:
-        line = self._line()
-        kind, rest = line[:1], line[1:]
-        match kind:
-            case b"$":
-                return None if rest == b"-1" else self._bytes(int(rest)).decode(errors="backslashreplace")
-            case b":":
-                return int(rest)
-            case b"*":
-                return None if rest == b"-1" else [self._answer() for _ in range(int(rest))]
-            case b"-":
-                return ResponseError(rest.decode().removeprefix("ERR "))
-        return rest.decode()
-
-    def _line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n", self._position)) < 0:
+        start = self._position
+        end = self._buffer.find(b"\r\n", start)
+        if end < 0:
             self._more()
-        line = self._buffer[self._position : end]
+            return self._answer()
         self._position = end + 2
-        return line
+        kind, rest = self._buffer[start], self._buffer[start + 1 : end]
+        if kind == _BULK:
+            return None if rest == b"-1" else self._bytes(int(rest)).decode(errors="backslashreplace")
+        if kind == _NUMBER:
+            return int(rest)
+        if kind == _LIST:
+            return None if rest == b"-1" else [self._answer() for _ in range(int(rest))]
+        if kind == _ERROR:
+            return ResponseError(rest.decode().removeprefix("ERR "))
+        return rest.decode()
 
     def _bytes(self, count: int) -> bytes:
         while len(self._buffer) < self._position + count + 2:
@@ -73,24 +97,45 @@ class Link:
         self._position = 0
 
 
-_parts: dict[object, bytes] = {}
+_parts: dict[str, bytes] = {}
 
 
-def _encoded(command: Sequence[bytes | str | int | float]) -> bytes:
-    parts = [b"*%d\r\n" % len(command)]
-    for part in command:
-        sent = _parts.get(part)
-        if sent is None:
-            sent = _parts[part] = _encoded_part(part)
-        parts.append(sent)
+_heads: dict[object, bytes] = {}
+
+
+def script_call(script: str, keys: tuple[str, ...], now_us: int, args: Sequence[Argument]) -> bytes:
+    """Encode the call of a script that stands behind `virtual_time.lua`, which takes the time as its last key."""
+    head = _heads.get((script, keys))
+    if head is None:
+        parts: tuple[Argument, ...] = ("EVALSHA", script, len(keys) + 1, *keys)
+        head = b"".join(map(_encoded_part, parts))
+        if len(_heads) > _REMEMBERED:
+            _heads.clear()
+        _heads[script, keys] = head
+    texts = [_parts.get(arg) or _remembered(arg) if isinstance(arg, str) else _encoded_part(arg) for arg in args]
+    count = 4 + len(keys) + len(args)
+    return b"*%d\r\n%b%b%b" % (count, head, _encoded_part(now_us), b"".join(texts))
+
+
+def _encoded(command: Sequence[Argument] | bytes) -> bytes:
+    if isinstance(command, bytes):
+        return command
+    return b"*%d\r\n%b" % (len(command), b"".join(map(_encoded_part, command)))
+
+
+def _remembered(part: str) -> bytes:
     if len(_parts) > _REMEMBERED:
         _parts.clear()
-    return b"".join(parts)
+    sent = _parts[part] = _encoded_part(part)
+    return sent
 
 
-def _encoded_part(part: bytes | str | float) -> bytes:
+def _encoded_part(part: Argument) -> bytes:
     text = part if isinstance(part, bytes) else str(part).encode()
-    return b"$%d\r\n%s\r\n" % (len(text), text)
+    return b"$%d\r\n%b\r\n" % (len(text), text)
+
+
+_SELECTS: Final = tuple(_encoded(("SELECT", database)) for database in range(DATABASES))
 
 
 @cache
@@ -98,7 +143,7 @@ def link() -> Link:
     """Open the connection to this process's server, which ends with the process; it keeps nothing on disk."""
     folder = Path(tempfile.mkdtemp(prefix="simulation-"))
     path = folder / "socket"
-    server = ValkeyServer(folder, {"appendonly": "no", "unixsocket": str(path)}).start()
+    server = ValkeyServer(folder, {"appendonly": "no", "unixsocket": str(path), "databases": str(DATABASES)}).start()
     Finalize(None, shutil.rmtree, (folder,), {"ignore_errors": True}, exitpriority=0)
     Finalize(None, server.stop, exitpriority=1)
     return Link(path)

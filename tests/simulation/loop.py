@@ -94,7 +94,7 @@ class VirtualLoop:
         if delay in POLLS and idling is not None:
             task = asyncio.current_task(self._as_asyncio_has_it())
             handle = Handle(self, callback, args, context or copy_context(), math.nan)
-            if task is not None and idling.takes(task.get_name(), handle, delay):
+            if task is not None and idling.takes(task, handle, delay):
                 return handle
         return self.call_at(self.scheduler.now + delay, callback, *args, context=context)
 

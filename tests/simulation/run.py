@@ -5,15 +5,17 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tests.simulation.examine import Outcome, Totals, examine
 from tests.simulation.generate import generate
 from tests.simulation.minimise import minimise
 from tests.simulation.story import story
-from tests.simulation.world import play
+from tests.simulation.world import play, play_together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +25,27 @@ if TYPE_CHECKING:
 
 DEFAULT_SEEDS: Final = 500
 #: Seeds that a process plays between two reports.
-PORTION: Final = 10
+PORTION: Final = 48
+#: For each process, so that none waits long for the other's last; where there are so many seeds.
+LEAST_PORTIONS: Final = 2
 
 
 def play_seeds(seeds: Sequence[int]) -> list[Outcome]:
     """Play and judge the plans of these seeds, in this process."""
-    return [examine(generate(seed), play) for seed in seeds]
+    began = time.process_time()
+    plans = [generate(seed) for seed in seeds]
+    found = [_judged(plan, left) for plan, left in zip(plans, play_together(plans), strict=True)]
+    cpu_seconds = (time.process_time() - began) / len(found)
+    return [replace(outcome, cpu_seconds=cpu_seconds) for outcome in found]
+
+
+def _judged(plan: Plan, left: Played | Exception) -> Outcome:
+    def give(_: Plan) -> Played:
+        if isinstance(left, Exception):
+            raise left
+        return left
+
+    return examine(plan, give)
 
 
 def run(seeds: Sequence[int], jobs: int, advance: Callable[[Totals], None] = lambda _: None) -> Totals:
@@ -42,7 +59,8 @@ def run(seeds: Sequence[int], jobs: int, advance: Callable[[Totals], None] = lam
 
 
 def _outcomes(seeds: Sequence[int], jobs: int) -> Iterator[Outcome]:
-    portions = [seeds[start : start + PORTION] for start in range(0, len(seeds), PORTION)]
+    size = max(1, min(PORTION, len(seeds) // (jobs * LEAST_PORTIONS)))
+    portions = [seeds[start : start + size] for start in range(0, len(seeds), size)]
     if jobs == 1:
         for portion in portions:
             yield from play_seeds(portion)

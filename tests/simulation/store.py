@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import NoScriptError
 
-from tasks.envelope import queue_of
-from tasks.ledger import STALE_HINT_SECONDS, prefix_of
-from tasks.registry import vendors
+from tests.simulation.aftermath import DUE, Aftermath
 from tests.simulation.idling import Idling
-from tests.simulation.link import link
+from tests.simulation.link import Question, link, script_call
 from tests.simulation.plan import START_MS
 from tests.simulation.trace import shown
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from tests.simulation.clock import Scheduler
+    from tests.simulation.link import Argument
     from tests.simulation.loop import VirtualLoop
     from tests.simulation.trace import Trace
 
@@ -37,15 +36,7 @@ WAY_SECONDS: Final = (0.0001, 0.0008)
 RESTART_SECONDS: Final = (0.05, 2.0)
 #: Connections of one process that a restart leaves dead in its pool, at most.
 DEAD_CONNECTIONS: Final = 3
-#: Queues may hold hints: nobody who waits for one must miss it.
-QUEUES: Final = tuple(queue_of(vendor) for vendor in vendors())
 _PRELUDE: Final = Path(__file__).with_name("virtual_time.lua").read_text(encoding="utf-8")
-_DUE: Final = Path(__file__).with_name("due.lua").read_text(encoding="utf-8")
-_STALE_MS: Final = int(STALE_HINT_SECONDS * 1000)
-#: By the prefix of its keys, the vendor of a ledger.
-_LEDGERS: Final = {prefix_of(vendor): vendor for vendor in vendors()}
-#: Steps of a ledger after which nothing comes due earlier than before.
-_NEVER_SOONER: Final = ("intent", "renew", "move_redrives")
 _ANY_COMMAND: Final = "return redis.call(unpack(ARGV))"
 
 
@@ -83,11 +74,17 @@ class Store:
     unsynced tail of an append-only file can.
     """
 
-    def __init__(self, scheduler: Scheduler, outside: VirtualLoop, random: Random, trace: Trace) -> None:
+    def __init__(
+        self, scheduler: Scheduler, outside: VirtualLoop, random: Random, trace: Trace, database: int = 0
+    ) -> None:
         self._scheduler = scheduler
         self._outside = outside
         self._random = random
         self._trace = trace
+        #: On the real server; plays that go on side by side have each its own.
+        self._database = database
+        #: How often it has executed anything: in between all of it stays as it is.
+        self.executions = 0
         #: Steps of its clock, added up.
         self._offset_us = 0
         self._away_until = 0.0
@@ -101,7 +98,7 @@ class Store:
         self._hungry: list[Callable[[], object]] = []
         self._idling = Idling(scheduler)
         scheduler.idling = self._idling
-        link().ask([("FLUSHALL",)])
+        self.look(("FLUSHDB",))
 
     def send(self, sender: str, loop: VirtualLoop, commands: Sequence[Command]) -> asyncio.Future[list[Any]]:
         """Send commands; the future gets their answers, errors among them, or a connection's error."""
@@ -124,16 +121,18 @@ class Store:
         """Call back once, as soon as a queue holds something; who has waited longest comes first."""
         self._hungry.append(wake)
 
-    def look(self, *commands: Command) -> list[Any]:
+    def look(self, *commands: Sequence[Argument] | bytes) -> list[Any]:
         """Ask it at once and past all troubles, for the world itself."""
-        return link().ask(commands)
+        return link().ask(self._database, commands)
 
-    def run(self, script: str, *keys: str) -> Any:
-        """Run a script of the world's own at once."""
-        (answer,) = link().ask([("EVALSHA", _loaded(script), len(keys) + 1, *keys, self._now_us(self._scheduler.now))])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+    def run(self, script: str, keys: Sequence[str]) -> list[Any]:
+        """Run a script of the world's own at once, for each of these keys."""
+        now_us = self._now_us(self._scheduler.now)
+        answers = self.look(*(("EVALSHA", _loaded(script), 2, key, now_us) for key in keys))
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
 
     # troubles
 
@@ -168,7 +167,8 @@ class Store:
         reached = [call for moment, _, call in under_way if moment <= self._scheduler.now and not call.stopped]
         kept = len(reached) if keep else self._random.randint(0, len(reached))
         if kept:
-            self._execute(reached[:kept])
+            question = self._question(reached[:kept], None)
+            question.answered(self.look(*question.commands))
         self._trace.tell(f"store breaks off {len(under_way)} calls; {len(reached) - kept} that had reached it are lost")
         for _, _, call in under_way:
             call.broken = True
@@ -193,75 +193,79 @@ class Store:
     def _due(self, call: Call) -> None:
         if call.broken:
             return
-        self._execute_until(call.executed_at)
+        reached = self._reached(call.executed_at)
+        if reached:
+            self._scheduler.question = self._question(reached, call)
+        else:
+            self._answer(call)
+
+    def _answer(self, call: Call) -> None:
         if call.cut:
             _fail(call, "Error while reading from the store: connection reset")
         elif not call.answer.done():
             call.answer.set_result(call.answers)
 
-    def _execute_until(self, moment: float) -> None:
+    def _reached(self, moment: float) -> list[Call]:
+        """Take the calls that have reached the server by then and were not executed."""
         calls = []
         while self._waiting and self._waiting[0][0] <= moment:
             call = heapq.heappop(self._waiting)[2]
             if not call.stopped:
                 calls.append(call)
-        if calls:
-            self._execute(calls)
+        return calls
 
-    def _execute(self, calls: Sequence[Call]) -> None:
-        """Execute calls in one round trip to the real server; nobody notices that it is one."""
-        asked: list[Command] = []
+    def _question(self, calls: Sequence[Call], due: Call | None) -> Question:
+        """Execute calls in one round trip, which nobody notices; then answer the due one."""
+        asked: list[Sequence[Argument] | bytes] = []
         owners: list[tuple[Call, int]] = []
         for call in calls:
             time_us = self._now_us(call.executed_at)
             call.answers = [None] * len(call.commands)
             for number, command in enumerate(call.commands):
                 real = self._translated(command, time_us)
-                if isinstance(real, tuple):
+                if isinstance(real, bytes):
                     asked.append(real)
                     owners.append((call, number))
                 else:
                     call.answers[number] = real
-        watched = self._watched(calls)
-        asked += [("EVALSHA", _loaded(_DUE), 2, prefix_of(vendor), time_us, _STALE_MS) for vendor in watched]
-        asked += [("EXISTS", *QUEUES)] if self._hungry else []
-        found = link().ask(asked)
-        for vendor, due_ms in zip(watched, found[len(owners) :], strict=False):
-            self._idling.learn(vendor, due_ms, self._offset_us)
+        self.executions += 1
+        after = Aftermath(
+            [command for call in calls for command in call.commands], self._idling, hungry=bool(self._hungry)
+        )
+        behind = after.question(_loaded(DUE), time_us)
+
+        def answered(found: Sequence[Any]) -> None:
+            self._executed(owners, after, found)
+            if due is not None:
+                self._answer(due)
+
+        return Question(self._database, [*asked, *behind], answered)
+
+    def _executed(self, owners: Sequence[tuple[Call, int]], after: Aftermath, found: Sequence[Any]) -> None:
         for (call, number), answer in zip(owners, found, strict=False):
             call.answers[number] = answer
             self._trace.called(call.sender, call.commands[number], answer)
-        if self._hungry and found[-1]:
+        has_hints = after.learn([call.commands[number] for call, number in owners], found, self._offset_us)
+        if has_hints and self._hungry:
             self._hungry.pop(0)()
 
-    def _watched(self, calls: Sequence[Call]) -> list[str]:
-        """Name the vendors at whose ledgers these calls may change when something comes due."""
-        steps = [
-            (_LEDGERS[command[3]], command[4])
-            for call in calls
-            for command in call.commands
-            if command[0] == "EVALSHA" and command[3] in _LEDGERS
-        ]
-        found = dict.fromkeys(vendor for vendor, step in steps if step not in _NEVER_SOONER)
-        return [vendor for vendor in found if (vendor, "promote") in steps or self._idling.watches(vendor)]
+    def _now_us(self, moment: float) -> int:
+        return START_MS * 1000 + int(moment * 1_000_000) + self._offset_us
 
-    def _now_us(self, moment: float) -> str:
-        return str(START_MS * 1000 + int(moment * 1_000_000) + self._offset_us)
-
-    def _translated(self, command: Command, time_us: str) -> Any:
-        """Give a command as the real server gets it, as a tuple; or its answer where it gets none."""
+    def _translated(self, command: Command, time_us: int) -> Any:
+        """Give a command as it is sent to the real server; or its answer where it is not."""
         name = command[0]
         if name == "EVALSHA":
             script = self._scripts.get(command[1])
             if script is None:
                 return NoScriptError("No matching script. Please use EVAL.")
             keys = int(command[2])
-            return ("EVALSHA", script, keys + 1, *command[3 : 3 + keys], time_us, *command[3 + keys :])
+            return script_call(script, command[3 : 3 + keys], time_us, command[3 + keys :])
         if name == "SCRIPT LOAD":
             sha = _sha(command[1])
             self._scripts[sha] = _loaded(command[1])
             return sha
-        return ("EVALSHA", _loaded(_ANY_COMMAND), 1, time_us, *command)
+        return script_call(_loaded(_ANY_COMMAND), (), time_us, command)
 
 
 def _fail(call: Call, words: str) -> None:
@@ -277,4 +281,4 @@ def _sha(text: str) -> str:
 @cache
 def _loaded(text: str) -> str:
     """Load a script behind the virtual time into the real server, once for all plays; gives its name there."""
-    return str(link().ask([("SCRIPT", "LOAD", _PRELUDE + text)])[0])
+    return str(link().ask(0, [("SCRIPT", "LOAD", _PRELUDE + text)])[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from tests.simulation.clock import Scheduler
@@ -25,8 +25,15 @@ class Trace:
     """Keeps the lines."""
 
     def __init__(self, scheduler: Scheduler) -> None:
-        self.lines: list[str] = []
+        #: Lines, and calls that nobody has written as lines yet: most traces are never read.
+        self._told: list[str | tuple[float, str, Command, str]] = []
         self._scheduler = scheduler
+
+    @property
+    def lines(self) -> list[str]:
+        """Give the lines of all that has happened."""
+        self._told = [told for told in map(_written, self._told) if told]
+        return cast("list[str]", self._told)
 
     @property
     def digest(self) -> str:
@@ -35,16 +42,27 @@ class Trace:
 
     def tell(self, line: str) -> None:
         """Note what happens now."""
-        self.lines.append(f"{self._scheduler.now:.6f} {line}")
+        self._told.append(f"{self._scheduler.now:.6f} {line}")
 
     def called(self, sender: str, command: Command, answer: Any) -> None:
         """Note a call of the store and what it answered."""
+        # a list may be changed by who gets it
         text = answer if isinstance(answer, str) else repr(answer)
-        if command[0] != "EVALSHA":
-            # in a map the order is the server's own
-            self.tell(f"{sender} {shown(command)}" + ("" if command[0] == "HGETALL" else f" -> {text}"))
-        elif "paused" not in command and not all(word in text for word in _IDLE):
-            self.tell(f"{sender} {shown(command)} -> {_answer(text)}")
+        self._told.append((self._scheduler.now, sender, command, text))
+
+
+def _written(told: str | tuple[float, str, Command, str]) -> str:
+    """Write a call as a line; nothing where it is not told."""
+    if isinstance(told, str):
+        return told
+    moment, sender, command, text = told
+    line = f"{moment:.6f} {sender} {shown(command)}"
+    if command[0] != "EVALSHA":
+        # in a map the order is the server's own
+        return line if command[0] == "HGETALL" else f"{line} -> {text}"
+    if "paused" in command or all(word in text for word in _IDLE):
+        return ""
+    return f"{line} -> {_answer(text)}"
 
 
 def shown(command: Command) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-from contextlib import contextmanager, suppress
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
 
@@ -14,17 +13,19 @@ from tasks.ledger import Ledger
 from tasks.registry import vendors as all_vendors
 from tasks.settings import LedgerSettings
 from tests.checker.evidence import Evidence
-from tests.simulation.chance import own_chance, stream
+from tests.simulation.chance import stream
 from tests.simulation.clock import Scheduler
 from tests.simulation.crew import Crew
 from tests.simulation.expect import expected
 from tests.simulation.ledgers import FINAL, Ledgers
+from tests.simulation.link import link
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.misfortune import RELAY, Misfortune
 from tests.simulation.network import Network
 from tests.simulation.producers import Producers
 from tests.simulation.redis_client import StoreClient
 from tests.simulation.store import Store
+from tests.simulation.surroundings import Surroundings, silence, surroundings
 from tests.simulation.trace import Trace
 from tests.simulation.vendors import Vendors, settings_of
 from tests.simulation.warehouse import FIXTURES, ROUTES
@@ -32,12 +33,15 @@ from workers.settings import Settings, WorkerSettings
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterator
+    from collections.abc import Generator, Sequence
 
+    from tests.simulation.link import Question
     from tests.simulation.plan import Plan, Trouble
 
 #: When nothing goes wrong any more everything must have ended within this virtual time.
 PATIENCE_SECONDS: Final = 7200.0
+#: Plays that go on side by side: a round trip to the real server costs more than what is asked in it.
+AT_ONCE: Final = 24
 #: Between two looks whether everything has ended.
 LOOK_SECONDS: Final = 1.0
 
@@ -46,40 +50,109 @@ LOOK_SECONDS: Final = 1.0
 class Played:
     """What a play leaves."""
 
-    trace: list[str]
-    #: SHA-256 of the trace.
-    digest: str
+    #: Everything that happened; written when it is read.
+    happened: Trace
     evidence: Evidence
     virtual_seconds: float
     #: Commands that had not ended when the world lost patience.
     stuck: list[str]
 
+    @property
+    def trace(self) -> list[str]:
+        """Give the lines of the trace."""
+        return self.happened.lines
 
-class BrokenError(Exception):
-    """A worker has logged an error of its own: the text of the log, its traceback included."""
+    @property
+    def digest(self) -> str:
+        """Give the SHA-256 of the trace."""
+        return self.happened.digest
 
 
 def play(plan: Plan) -> Played:
     """Play a plan to its end; raises what breaks the world, BrokenError among it."""
-    with own_chance(plan.seed):
-        world = _World(plan)
+    (played,) = play_together([plan])
+    if isinstance(played, Exception):
+        raise played
+    return played
+
+
+def play_together(plans: Sequence[Plan]) -> list[Played | Exception]:
+    """Play plans side by side, of which none notices the others; gives what each leaves, or what broke its world.
+
+    They share their round trips to the real server, which are what costs most.
+    """
+    found: dict[int, Played | Exception] = {}
+    waiting, free = deque(enumerate(plans)), list(range(AT_ONCE))
+    going: list[_Play] = []
+    with surroundings() as around:
+        while waiting or going:
+            while waiting and free:
+                number, plan = waiting.popleft()
+                going.append(_Play(number, plan, free.pop(), around))
+            _go_on(going)
+            for over in [each for each in going if each.question is None]:
+                going.remove(over)
+                free.append(over.database)
+                found[over.number] = over.left
+    return [found[number] for number in range(len(plans))]
+
+
+def _go_on(plays: Sequence[_Play]) -> None:
+    """Let each play go on to its next question or its end; then ask all of them."""
+    for each in plays:
+        each.go_on()
+    asking = [each for each in plays if each.question is not None]
+    found = link().ask_together([each.question for each in asking if each.question is not None])
+    for each, answers in zip(asking, found, strict=True):
+        each.answers = answers
+
+
+class _Play:
+    """A play that goes on beside others, from one question to the real server to the next."""
+
+    def __init__(self, number: int, plan: Plan, database: int, around: Surroundings) -> None:
+        self.number = number
+        self.database = database
+        self.question: Question | None = None
+        #: What the real server answered to its question.
+        self.answers: list[Any] = []
+        #: What it leaves, once there is no further question.
+        self.left: Played | Exception
+        self._plan = plan
+        self._ids = stream(plan.seed, "ids")
+        self._failures: list[Exception] = []
+        self._around = around
+        self._steps = self._play()
+
+    def go_on(self) -> None:
+        """Take the answers, and go on to the next question or the end."""
+        self._around.turn_to(self._ids, self._failures)
         try:
-            with _errors_told(world.scheduler), _no_collection():
-                world.run()
+            self.question = next(self._steps) if self.question is None else self._steps.send(self.answers)
+        except StopIteration as end:
+            self.question, self.left = None, end.value
+
+    def _play(self) -> Generator[Question, list[Any], Played | Exception]:
+        world = _World(self._plan, self.database)
+        world.scheduler.failures = self._failures
+        try:
+            yield from world.steps()
             return world.played()
+        except Exception as error:  # noqa: BLE001  it breaks this play and none beside it
+            return error
         finally:
-            with _silence():
+            with silence():
                 world.dispose()
 
 
 class _World:
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, database: int) -> None:
         self.scheduler = Scheduler()
         self._plan = plan
         self._trace = Trace(self.scheduler)
         self._outside = VirtualLoop(self.scheduler, "world")
         self._vendors_loop = VirtualLoop(self.scheduler, "vendors")
-        self._store = Store(self.scheduler, self._outside, stream(plan.seed, "store"), self._trace)
+        self._store = Store(self.scheduler, self._outside, stream(plan.seed, "store"), self._trace, database)
         self._network = Network(self.scheduler, self._vendors_loop, stream(plan.seed, "network"), self._trace.tell)
         self._vendors = Vendors(self.scheduler, self._network, plan.seed)
         self._ledgers = Ledgers(self._store, all_vendors())
@@ -107,14 +180,14 @@ class _World:
         self._person = StoreClient(self._store, self._outside)
         self._discarding: asyncio.Task[None] | None = None
 
-    def run(self) -> None:
-        """Let everything happen, until all has ended or patience is at its end."""
+    def steps(self) -> Generator[Question, list[Any], None]:
+        """Let everything happen, until all has ended or patience is at its end: as a scheduler's steps."""
         self._crew.start(self._plan.processes)
         self._producers.start(self._plan.submits)
         for trouble in self._plan.troubles:
             self._outside.call_at(trouble.at_ms / 1000, self._bring, trouble)
         self._outside.call_later(LOOK_SECONDS, self._look)
-        self.scheduler.run(lambda: self._over)
+        yield from self.scheduler.steps(lambda: self._over)
 
     def played(self) -> Played:
         """Gather what is left."""
@@ -122,7 +195,7 @@ class _World:
         books = {**self._vendors.books(), RELAY: self._misfortune.books()}
         evidence = Evidence(expected(self._plan, told), books, told)
         open_ones = [str(entry) for ledger in told.values() for entry in ledger.entries if entry.state not in FINAL]
-        return Played(self._trace.lines, self._trace.digest, evidence, self.scheduler.now, open_ones)
+        return Played(self._trace, evidence, self.scheduler.now, open_ones)
 
     def dispose(self) -> None:
         """Let go of everything, and let nothing of it act."""
@@ -149,60 +222,14 @@ class _World:
     def _has_ended(self) -> bool:
         if not (self._producers.done and not self._troubles_left and self._crew.complete and self._vendors.quiet):
             return False
-        if not self._ledgers.open_states():
-            return True
-        if self._discarding is None or self._discarding.done():
+        open_states = self._ledgers.open_states()
+        if open_states == {"waiting"} and (self._discarding is None or self._discarding.done()):
             self._discarding = self._outside.create_task(self._discard_held())
-        return False
+        return not open_states
 
     async def _discard_held(self) -> None:
         """Be the person who decides, when nobody goes on but behind held commands."""
-        if self._ledgers.open_states() != {"waiting"}:
-            return
         for entry in self._ledgers.undecided():
             ledger = Ledger(self._person, entry.vendor)
             with suppress(RedisError):
                 await ledger.discard(entry.key, "the world", "nobody else would")
-
-
-@contextmanager
-def _errors_told(scheduler: Scheduler) -> Iterator[None]:
-    """Break the play by what a worker logs as an error; leave out all other logging, which costs most of the time."""
-    handler = _Breaking(scheduler)
-    root, before = logging.getLogger(), logging.root.manager.disable
-    root.addHandler(handler)
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-        root.removeHandler(handler)
-
-
-class _Breaking(logging.Handler):
-    def __init__(self, scheduler: Scheduler) -> None:
-        super().__init__(logging.ERROR)
-        self._scheduler = scheduler
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._scheduler.failures.append(BrokenError(self.format(record)))
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector out: when it runs must not decide anything."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()

@@ -9,7 +9,8 @@ import pytest
 
 from tasks.effects import Effect
 from tasks.identity import marker_of
-from tests.checker.evidence import Entry, Step
+from tests.checker.evidence import Entry, Evidence, Step
+from tests.checker.judge import judge
 from tests.unit.checked_run import (
     ADD,
     CATALOG,
@@ -161,6 +162,31 @@ def test_what_is_planted_is_counted_once_and_in_its_list(planted: str) -> None:
     (found,) = wrongs_of(verdict).items()
     assert found[0] == name
     assert [text in what for what in found[1]] == [True], found
+
+
+def test_a_held_command_must_say_why() -> None:
+    run = RightRun()
+    run.put(MOVE, state="held", reason=" ")
+
+    assert wrongs_of(run.judged()) == {"wrong_state": [f"partsbox: stock.move {MOVE} is held, and nobody is told why"]}
+
+
+def test_a_run_without_commands_shows_nothing() -> None:
+    nothing = Evidence((), {}, {})
+
+    assert wrongs_of(judge(nothing, must_fire=True)) == {"trivial": ["all vendors: nothing was asked for"]}
+    assert wrongs_of(judge(nothing, must_fire=False)) == {}
+
+
+@pytest.mark.parametrize(("known", "text"), [(False, "is in no ledger"), (True, "did not end: it is waiting")])
+def test_a_child_that_was_lost_behind_a_parent_that_is_done_is_counted(*, known: bool, text: str) -> None:
+    run = RightRun()
+    child = replace(run.expected[-1], key="y" * 20, fingerprint="parts/upsert SP-9", parent=IMPORT)
+    run.expected.append(child)
+    if known:
+        run.entries[child.key] = Entry(CATALOG, child.key, child.kind, "waiting", parent=IMPORT)
+
+    assert wrongs_of(run.judged()) == {"lost": [f"partium: {child} {text}"]}
 
 
 @pytest.mark.parametrize("state", ["rejected", "cancelled"])

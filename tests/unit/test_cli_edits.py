@@ -11,7 +11,8 @@ from tasks.dead_letter_edits import corrected
 from tasks.dead_letter_records import Change, Diff
 from tasks.records import CommandRecord
 from tasks.registry import InvalidCommandError, parse_command
-from workers.cli.edits import diff_lines, parse_edit, refusals, values_of
+from workers.cli.edits import diff_lines, refusals, values_of
+from workers.cli.field_values import field_pair
 
 PART = "0123456789abcdefghjkmnpqrs"
 STORAGE = "1123456789abcdefghjkmnpqrs"
@@ -39,13 +40,13 @@ def record(kind: str = "stock.add", **fields: Any) -> CommandRecord:
     ],
 )
 def test_a_value_takes_the_type_of_its_field(edit: str, field: str, value: object) -> None:
-    assert values_of(record(comments="old"), dict([parse_edit(edit)])) == {field: value}
+    assert values_of(record(comments="old"), [field_pair(edit)]) == {field: value}
 
 
 @pytest.mark.parametrize("edits", [{"quantity": "five"}, {"quantity": "5.5"}, {"quantity": '{"a": 1}'}, {"lot": "B7"}])
 def test_a_value_of_the_wrong_type_stays_wrong(edits: dict[str, str]) -> None:
     with pytest.raises(InvalidCommandError) as caught:
-        corrected(record(), values_of(record(), edits))
+        corrected(record(), values_of(record(), list(edits.items())))
 
     assert {problem.field for problem in caught.value.problems} == set(edits)
 
@@ -53,7 +54,26 @@ def test_a_value_of_the_wrong_type_stays_wrong(edits: dict[str, str]) -> None:
 @pytest.mark.parametrize("text", ["quantity", "=5", ""])
 def test_what_is_no_pair_is_wrong_usage(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not FIELD=VALUE"):
-        parse_edit(text)
+        field_pair(text)
+
+
+def test_a_field_that_is_given_twice_is_refused_and_not_the_last_one_taken() -> None:
+    with pytest.raises(click.UsageError, match="a field is given twice"):
+        values_of(record(), [("quantity", "1"), ("quantity", "2")])
+
+
+def test_bytes_that_are_no_text_are_refused_with_the_field_they_were_given_for() -> None:
+    with pytest.raises(click.BadParameter, match="'comments': the value is not UTF-8"):
+        field_pair(b"comments=\xff".decode(errors="surrogateescape"))
+
+
+@pytest.mark.parametrize("text", ['{"name": "a", "name": "b"}', "NaN", "[" * 100_000], ids=["twice", "NaN", "deep"])
+def test_json_that_means_no_one_thing_stays_a_text_and_is_refused(text: str) -> None:
+    values = values_of(record(), [("lot", text)])
+
+    assert values == {"lot": text}
+    with pytest.raises(InvalidCommandError):
+        corrected(record(), values)
 
 
 def test_a_diff_is_told_in_words() -> None:

@@ -60,9 +60,19 @@ def test_what_cannot_be_meant_so_is_refused_with_its_place(given: Any, told: str
         read_assumptions(json.dumps(given).encode())
 
 
-@pytest.mark.parametrize("text", [b"{", b"\xff{}", b"[" * 100_000], ids=["cut", "not UTF-8", "too deep"])
-def test_what_is_no_json_is_refused(text: bytes) -> None:
-    with pytest.raises(AssumptionsError, match="not JSON"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b"{", "the file is not JSON: "),
+        (b"\xff{}", "the file is not UTF-8"),
+        (b"[" * 100_000, "the file nests deeper than 32 levels"),
+        (b'{"partsbox": {"parts": []}, "partsbox": {}}', "a name occurs twice"),
+        (b'{"partbolt": {"parts": [NaN]}}', "NaN is not JSON"),
+    ],
+    ids=["cut", "not UTF-8", "too deep", "a vendor twice", "NaN"],
+)
+def test_what_is_no_json_is_refused(text: bytes, told: str) -> None:
+    with pytest.raises(AssumptionsError, match=told):
         read_assumptions(text)
 
 

@@ -21,11 +21,12 @@ from workers.reconciler.books import Books, Told
 from workers.reconciler.claims import Subject
 from workers.reconciler.comparison import Look
 from workers.reconciler.findings import Finding, Findings, Offer
-from workers.reconciler.movements import History, judge_movement, judge_strangers
+from workers.reconciler.movements import History, judge_movement
 from workers.reconciler.partium import compare_partium
 from workers.reconciler.partsbox_projects import compare_projects
 from workers.reconciler.reads import PatientReads, UnreadError
 from workers.reconciler.standings import standings
+from workers.reconciler.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -38,7 +39,7 @@ KEY, UNREADABLE = "a" * 20, "b" * 20
 
 
 def told(command: Command, *entries: dict[str, Any], key: str = KEY, proof: str = "marker", at_ms: int = 1) -> Told:
-    return Told(key, command, State.APPLIED, at_ms, at_ms, entries, proof)
+    return Told(key, command, State.APPLIED, EVENT["stock_timestamp"] + at_ms, at_ms, entries, proof)
 
 
 def entry(quantity: int, at_ms: int = 10, comments: str = "", **fields: Any) -> StockEntry:
@@ -98,7 +99,8 @@ def test_an_entry_that_never_showed_its_marker_has_not_lost_it() -> None:
 def strangers(*entries: StockEntry, user: str | None = "relay", is_ours: bool = True) -> list[str]:
     findings = Findings(5)
     history = History(PART, entries, {})
-    judge_strangers(findings, history, {KEY: State.HELD, UNREADABLE: None}, since_ms=5, user=user, is_ours=is_ours)
+    books = Books((), (), {KEY: State.HELD, UNREADABLE: None}, {}, oldest_ms=1)
+    Strangers(findings, books, 5, user).judge(history, is_ours=is_ours)
     return [difference.detail for difference in findings.differences]
 
 
@@ -169,7 +171,7 @@ def look(*applied: Told) -> Look:
 
 
 def shown(number: int, comments: str = MARKED) -> ProjectEntry:
-    return ProjectEntry(f"entry-{number}", PART, 2, comments=comments)
+    return ProjectEntry(f"{number}" * 26, PART, 2, comments=comments)
 
 
 @pytest.mark.parametrize(

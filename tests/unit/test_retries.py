@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from tasks.lookup import Absent, Landed, Undecidable, Why
+from tasks.lookup import Absent, Landed, Proof, Undecidable, Why
 from tasks.ports import StockEntry
 from tasks.records import State
 from workers import retries
@@ -33,9 +33,11 @@ BUDGETS = Budgets(attempts=5, waits=7, failed_looks=4, first_backoff_seconds=2.0
 
 
 def after_look(
-    finding: Finding, elapsed: float, settle: float, refusal: str | None, attempts: int = 1
+    finding: Finding, elapsed: float, settle: float, refusal: str | None, attempts: int = 1, *, confirmed: bool = False
 ) -> LookAgain | SendAgain | End:
-    return retries.after_look(finding, elapsed, settle, refusal, attempts=attempts, budgets=BUDGETS)
+    return retries.after_look(
+        finding, elapsed, settle, refusal, confirmed=confirmed, attempts=attempts, budgets=BUDGETS
+    )
 
 
 ENTRIES = (StockEntry("part", 1, 5),)
@@ -153,6 +155,20 @@ def test_a_write_whose_every_send_was_lost_does_not_block_its_lane_for_ever() ->
 
 def test_a_refused_repeat_of_an_absent_write_ends_with_the_refusal() -> None:
     assert after_look(Absent(), 60.0, 60.0, "not ordered") == End(State.REJECTED, "not ordered")
+
+
+@pytest.mark.parametrize("finding", [Absent(), *UNDECIDED, INCOMPLETE], ids=lambda finding: repr(finding)[:40])
+def test_a_confirmed_write_that_never_shows_is_held_and_never_sent_again(finding: Finding) -> None:
+    why = finding.why.value if isinstance(finding, Undecidable) else "the record is as it was"
+    assert isinstance(after_look(finding, 59.9, 60.0, None, confirmed=True), LookAgain)
+    ended = after_look(finding, 60.0, 60.0, None, confirmed=True)
+    assert isinstance(ended, End)
+    assert (ended.state, ended.reason) == (State.HELD, f"the vendor confirmed it, but {why}")
+
+
+def test_a_confirmed_write_that_shows_late_is_applied() -> None:
+    found = Landed(ENTRIES, Proof.STATE)
+    assert after_look(found, 5.0, 60.0, None, confirmed=True) == End(State.APPLIED, "found at the vendor", found)
 
 
 def test_the_rest_of_a_write_that_landed_in_part_is_sent() -> None:

@@ -7,7 +7,16 @@ import asyncio
 import pytest
 
 from tests.simulation.clock import Scheduler
-from tests.simulation.idling import LONGEST_SECONDS, NEVER, UNASKED_SECONDS, Idling
+from tests.simulation.idling import (
+    LONGEST_NAP_SECONDS,
+    LONGEST_SECONDS,
+    NEVER,
+    SLOT_GAP_SECONDS,
+    UNASKED_SECONDS,
+    Idling,
+    asked,
+    slots_stay_taken,
+)
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import START_MS
 from workers.recovery import LONGEST_GAP_SECONDS
@@ -88,3 +97,73 @@ def test_loops_for_which_a_play_has_nothing_to_do_hardly_look() -> None:
 def test_a_pause_that_is_no_idle_look_is_not_made_longer() -> None:
     assert Stage("recovery of partium", 0.2).look() == 0.3
     assert Stage("somebody else", LONGEST_GAP_SECONDS).look() == 0.35
+
+
+class Limiting:
+    """A limiter's poller: it asks for a slot, is refused, and naps."""
+
+    def __init__(self, gap_seconds: float = SLOT_GAP_SECONDS, key: str = "sr:{partium}:limit:state") -> None:
+        self.scheduler = Scheduler()
+        self.idling = self.scheduler.idling = Idling(self.scheduler)
+        self.loop = VirtualLoop(self.scheduler, "worker")
+        self.key = key
+        self._gap_seconds = gap_seconds
+
+    def asks_again(self) -> float:
+        """Give how long it napped."""
+
+        async def poll() -> None:
+            asked.set(self.key)
+            await asyncio.ensure_future(asyncio.sleep(self._gap_seconds))
+
+        task = self.loop.create_task(poll(), name="limiter poller")
+        self.scheduler.run(task.done)
+        return round(self.scheduler.now, 3)
+
+
+def test_a_limiter_naps_on_while_all_slots_stay_taken_but_never_so_long_that_it_loses_its_turn() -> None:
+    limiting = Limiting()
+    limiting.idling.learn(limiting.key, NEVER, 0)
+    assert limiting.asks_again() == LONGEST_NAP_SECONDS
+
+
+@pytest.mark.parametrize("due_ms", [50, 60], ids=["between two steps", "at a step"])
+def test_a_limiter_asks_at_the_step_behind_the_end_of_a_slots_life(due_ms: int) -> None:
+    limiting = Limiting()
+    limiting.idling.learn(limiting.key, str(START_MS + due_ms), 0)
+    assert limiting.asks_again() == 0.06
+
+
+def test_a_limiter_asks_at_the_next_step_when_a_slot_was_given_back() -> None:
+    limiting = Limiting()
+    limiting.idling.learn(limiting.key, NEVER, 0)
+    limiting.loop.call_at(0.05, limiting.idling.learn, limiting.key, "0", 0)
+    assert limiting.asks_again() == 0.06
+
+
+@pytest.mark.parametrize(
+    "limiting",
+    [
+        pytest.param(Limiting(gap_seconds=0.015), id="it waits for its rate"),
+        pytest.param(Limiting(key="sr:{partium}:"), id="it is no limiter"),
+    ],
+)
+def test_other_naps_are_not_made_longer(limiting: Limiting) -> None:
+    limiting.idling.learn(limiting.key, NEVER, 0)
+    assert limiting.asks_again() <= SLOT_GAP_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("answer", "stays"),
+    [
+        pytest.param([1, 20_000, "all slots taken", 0, 0, 0, 0], True, id="all slots taken"),
+        pytest.param([1, 20_000, "probing after a 429", 0, 2, 0, 0], True, id="probing"),
+        pytest.param([1, 12_000, "all slots taken", 0, 0, 0, 0], False, id="a slot ends sooner"),
+        pytest.param([1, 20_000, "another process first", 0, 0, 0, 0], False, id="another process first"),
+        pytest.param([1, 0, "", 0, 0, 0, 5], False, id="granted"),
+        pytest.param([1], False, id="released"),
+        pytest.param("text", False, id="another script"),
+    ],
+)
+def test_only_a_refusal_that_lasts_lets_a_limiter_nap_on(answer: object, stays: bool) -> None:  # noqa: FBT001
+    assert slots_stay_taken(answer) is stays

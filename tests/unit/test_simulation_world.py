@@ -9,8 +9,10 @@ import pytest
 
 from tests.checker.judge import judge
 from tests.simulation import warehouse, world
+from tests.simulation.expect import command_of
 from tests.simulation.plan import Event, Plan, Submit, Trouble
-from tests.simulation.world import BrokenError, Played, play
+from tests.simulation.surroundings import BrokenError
+from tests.simulation.world import Played, play, play_together
 from workers.executor import Executor
 from workers.recovery import LONGEST_GAP_SECONDS
 
@@ -200,3 +202,36 @@ def test_idle_looks_are_left_out() -> None:
     looks = played.virtual_seconds / LONGEST_GAP_SECONDS * len(warehouse.FIXTURES)
     assert len(played.trace) < looks / 10
     assert _states(played) == ["applied"] * 2
+
+
+def test_plays_side_by_side_are_as_they_are_alone() -> None:
+    troubles = (Trouble(300, "kill", {"process": 0, "after_steps": 25}), Trouble(700, "store_restart"))
+    plans = [Plan(seed, 2, _plan(*troubles).events) for seed in range(3)]
+    together = play_together(plans)
+    assert [played.trace for played in together if isinstance(played, Played)] == [play(plan).trace for plan in plans]
+
+
+def test_a_play_that_breaks_breaks_none_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Executor._step
+
+    async def break_down(self: Executor, work: Any) -> str:
+        if work.record.key == spoilt:
+            raise ZeroDivisionError
+        return await step(self, work)
+
+    other = Submit(0, "partsbox", "stock.add", {**_adds(1)[0].fields, "quantity": 7}, "ST-02", 0)
+    spoilt = command_of(other).key()
+    monkeypatch.setattr(Executor, "_step", break_down)
+    plans = [_plan(), _plan(commands=[other]), _plan()]
+    first, broken, last = play_together(plans)
+    assert isinstance(broken, BrokenError)
+    assert isinstance(first, Played)
+    assert isinstance(last, Played)
+    assert _states(first) == _states(last) == ["applied"] * 8
+
+
+def test_more_plays_than_go_on_at_once_all_end_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "AT_ONCE", 2)
+    counts = [3, 1, 2, 5, 1]
+    played = play_together([_plan(commands=_adds(count)) for count in counts])
+    assert [len(_states(each)) for each in played if isinstance(each, Played)] == counts

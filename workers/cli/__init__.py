@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from typing import Any, Final
+
 import click
 
 from workers.cli.dead_letters import dead_letters
@@ -14,8 +17,25 @@ from workers.cli.submit import submit
 
 __all__ = ["main"]
 
+#: A closed pipe is none of them: it means that its reader has seen enough.
+_OUTPUT_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
-@click.group(name="stockrelay", context_settings={"help_option_names": ["-h", "--help"]})
+
+class _Program(click.Group):
+    """The program, which says so when nobody can read what it did."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno not in _OUTPUT_ERRORS:
+                raise
+            told = f"the output cannot be written: {error.strerror}; it may be done: look before you ask again"
+            raise click.ClickException(told) from None
+
+
+@click.group(name="stockrelay", cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--check",
     is_flag=True,

@@ -13,7 +13,8 @@ from tasks.errors import DamagedRecordError
 from tasks.records import CommandRecord, DamagedRecord
 from workers.cli.arguments import by_option, filter_options, json_option, key_argument, reason_text
 from workers.cli.damage import print_damaged
-from workers.cli.edits import diff_lines, parse_edit, refusals, values_of
+from workers.cli.edits import diff_lines, refusals, values_of
+from workers.cli.field_values import field_pair
 from workers.cli.indexes import server_ms
 from workers.cli.records import print_story, read_story
 from workers.cli.redrives import redrive
@@ -119,7 +120,7 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
 
 @dead_letters.command()
 @key_argument()
-@click.argument("edits", type=parse_edit, nargs=-1, required=True, metavar="FIELD=VALUE...")
+@click.argument("edits", type=field_pair, nargs=-1, required=True, metavar="FIELD=VALUE...")
 @click.option("--diff", "only_diff", is_flag=True, help="Show what would change, and keep nothing.")
 @by_option()
 @json_option()
@@ -138,7 +139,7 @@ async def edit(
     """
     record = await _readable(relay, key)
     with refusals(_CORRECTION):
-        values = values_of(record, dict(edits))
+        values = values_of(record, edits)
         if only_diff:
             diff = await relay.desk.preview(record.key, values)
         else:
@@ -156,7 +157,7 @@ async def edit(
 @click.option(
     "--edit",
     "edits",
-    type=parse_edit,
+    type=field_pair,
     multiple=True,
     metavar="FIELD=VALUE",
     help="Correct a field first, as `edit` does; repeatable.",
@@ -183,7 +184,7 @@ async def replay(
     """
     record = await _readable(relay, key)
     with refusals(_CORRECTION):
-        values = values_of(record, dict(edits))
+        values = values_of(record, edits)
         state = await relay.desk.replay(record.key, by, values, None if at is None else Place(at))
     replayed = await relay.locate(record.key)
     if as_json:
@@ -232,8 +233,9 @@ def _advice(letter: DeadLetter) -> list[tuple[str, str]]:
     if letter.state is LetterState.DAMAGED:
         first = f"see what {letter.vendor} has: it may have been sent. If it was not, submit it anew after this."
         return [("first", first), never]
+    needs_place = letter.state is LetterState.HELD and letter.leaves_its_lanes
     ways = [
-        ("again", f"{_LETTERS} replay {letter.key}"),
+        ("again", f"{_LETTERS} replay {letter.key}{' --at tail' if needs_place else ''}"),
         ("corrected", f"{_LETTERS} edit {letter.key} FIELD=VALUE --diff"),
         never,
     ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from tasks.dead_letter_edits import corrected
 from tasks.registry import InvalidCommandError
+from workers.cli.field_values import read_values
 from workers.cli.screen import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
     from tasks.dead_letter_records import Diff
     from tasks.records import CommandRecord
@@ -23,23 +25,9 @@ if TYPE_CHECKING:
 NOTHING: Final = "null"
 
 
-def parse_edit(text: str) -> tuple[str, str]:
-    """Read `FIELD=VALUE`."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.BadParameter(f"{text!r} is not FIELD=VALUE")
-    return name, value
-
-
-def values_of(record: CommandRecord, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Give every value the type of its field: tried as text, those that cannot be text as JSON; None for `null`."""
-    given = {name: None if text == NOTHING else text for name, text in texts.items()}
-    try:
-        corrected(record, given)
-    except InvalidCommandError as error:
-        at_fault = {problem.field.split(".", 1)[0] for problem in error.problems}
-        return {name: _from_json(text) if text and name in at_fault else text for name, text in given.items()}
-    return dict(given)
+def values_of(record: CommandRecord, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Read the new values of a record's fields, None for `null`; raises click.UsageError for a field given twice."""
+    return read_values(pairs, partial(corrected, record), nothing=NOTHING)
 
 
 def diff_lines(diff: Diff) -> Iterator[tuple[str, Cell]]:
@@ -66,10 +54,3 @@ def _value(value: Any) -> str:
     if value is None:
         return "not given"
     return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
-
-
-def _from_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -75,7 +75,7 @@ async def reconcile(
     Exit codes: 0 all agrees, 1 differences, 75 not all could be compared.
 
     --json: {reports [{vendor, since_ms, began_ms, ended_ms, compared, undecided, counts {missing, double, foreign,
-    changed}, differences [{finding, subject, detail, key, kind, expected, found, offers [{kind, fields, line}]}],
+    changed}, differences [{finding, subject, name, detail, key, kind, expected, found, offers [{kind, fields, line}]}],
     uncompared_total, uncompared [{what, why}], note, gave_up}]}.
     """
     if last:
@@ -157,8 +157,8 @@ def _facts(report: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
 def _row(difference: dict[str, Any]) -> tuple[Cell, ...]:
     finding = Finding(difference["finding"])
     about = f"{difference['kind']} {difference['key']}".strip()
-    what = f"{difference['subject']}\n{about}" if about else difference["subject"]
-    return Text(finding.value.upper(), style=_COLOURS[finding]), what, difference["detail"]
+    lines = [difference["subject"], difference.get("name", ""), about]
+    return Text(finding.value.upper(), style=_COLOURS[finding]), "\n".join(filter(None, lines)), difference["detail"]
 
 
 def _print_offers(screen: Screen, differences: Sequence[dict[str, Any]]) -> None:

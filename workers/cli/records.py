@@ -52,7 +52,7 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
 
     --json: key, kind, vendor, state, summary, reason, client, attempts, waits,
     looks, failed_looks, crashes, doubted, accepted_ms, updated_ms, due_ms, now_ms,
-    command, original, corrected, edited_by, lanes, before, refusal, receipt, parent,
+    command, original, corrected, edited_by, lanes, before, refusal, confirmed, receipt, parent,
     progress {done, total, failed} or null, children and ahead [{key, state,
     summary}], replayed_by, discarded_by, evidence [as it was kept, oldest first].
     Of a record that cannot be read: key, vendor, state "damaged", reason,

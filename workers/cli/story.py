@@ -21,6 +21,7 @@ SHOWN_TIMESTAMPS: Final = 12
 _MOMENTS: Final = ("stock_timestamp", "entry_timestamp", "timestamp_ms", "at_ms", "created_ms", "expiration_ms")
 #: Shown in the line that opens an entry.
 _OPENING: Final = frozenset({"what", "at_ms", "attempt", "owner", "by"})
+_SHOWN_LATE: Final = "the vendor confirmed the last send, and did not show it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ def as_json(story: Story) -> dict[str, Any]:
         "doubted": record.doubted,
         "due_ms": record.due_ms,
         "refusal": record.refusal,
+        "confirmed": record.confirmed,
         "before": record.image,
         "parent": record.parent,
         "progress": {"done": record.done, "total": record.total, "failed": record.failed} if record.total else None,
@@ -129,7 +131,7 @@ def _life(story: Story) -> Iterator[tuple[str, Cell]]:
     if record.failed_looks or record.crashes:
         yield "trouble", f"{record.failed_looks} look-ups failed, its worker was lost {record.crashes} times"
     if record.doubted:
-        yield "doubt", "the outcome of a send was unknown at least once"
+        yield "doubt", _SHOWN_LATE if record.confirmed else "the outcome of a send was unknown at least once"
     if record.refusal:
         yield "refusal", str(record.refusal.get("reason", ""))
     for other in story.ahead:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
 from tasks.registry import InvalidCommandError, Problem, parse_command, submittable_kinds
+from tasks.strict_json import read_json
 from tasks.submit import as_routed, check_submittable, now_ms
+from workers.cli.field_values import MAX_DEPTH, read_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tasks.commands import Command
     from tasks.routes import Routes
@@ -33,21 +35,11 @@ class Given:
     command: Command
 
 
-def field_pair(text: str) -> tuple[str, str]:
-    """Read `FIELD=VALUE`."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise click.BadParameter(f"{text!r} is not FIELD=VALUE")
-    return name, value
-
-
 def from_words(kind: str, pairs: Sequence[tuple[str, str]]) -> list[Given]:
     """Read one command: each value as text, and as JSON where text is refused; raises click.UsageError."""
-    texts = dict(pairs)
-    if len(texts) < len(pairs):
-        raise click.UsageError("a field is given twice; give each one value")
+    values = read_values(pairs, partial(parse_command, kind))
     try:
-        return [Given("the command", _parsed(kind, texts))]
+        return [Given("the command", parse_command(kind, values))]
     except InvalidCommandError as error:
         raise _refused([("the command", error)]) from None
 
@@ -85,27 +77,12 @@ def check_all(given: Sequence[Given], routes: Routes) -> None:
         raise _refused(wrong)
 
 
-def _parsed(kind: str, texts: Mapping[str, str]) -> Command:
-    try:
-        return parse_command(kind, texts)
-    except InvalidCommandError as error:
-        at_fault = {problem.field.split(".", 1)[0] for problem in error.problems}
-    return parse_command(kind, {name: _from_json(text) if name in at_fault else text for name, text in texts.items()})
-
-
-def _from_json(text: str) -> Any:
-    try:
-        return _json(text)
-    except ValueError:
-        return text
-
-
 def _objects(raw: bytes) -> Iterator[tuple[str, Any]]:
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise click.UsageError("the file is not UTF-8") from None
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if len(lines) > 1 and _is_object(lines[0][1]):
         for number, line in lines:
             yield f"line {number}", _usable(line, f"line {number}")
@@ -119,34 +96,16 @@ def _objects(raw: bytes) -> Iterator[tuple[str, Any]]:
 
 def _is_object(line: str) -> bool:
     try:
-        return isinstance(_json(line), dict)
+        return isinstance(read_json(line, max_depth=MAX_DEPTH), dict)
     except ValueError:
         return False
 
 
 def _usable(text: str, place: str) -> Any:
     try:
-        return _json(text)
+        return read_json(text, max_depth=MAX_DEPTH, what=place)
     except ValueError as error:
-        raise click.UsageError(f"{place}: not usable JSON: {error}") from None
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, object_pairs_hook=_unambiguous, parse_constant=_no_constant)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a name occurs twice in one object")
-    return fields
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+        raise click.UsageError(str(error)) from None
 
 
 def _command(value: Any) -> Command:

@@ -16,9 +16,10 @@ from tasks.registry import InvalidCommandError
 from tasks.settings import SettingsError, routes_from
 from tasks.submit import Submitter
 from workers.cli.arguments import by_option, json_option
+from workers.cli.field_values import field_pair
 from workers.cli.relay import ConfigurationError, RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json, state_name
-from workers.cli.submission import check_all, field_pair, from_file, from_words
+from workers.cli.submission import check_all, from_file, from_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

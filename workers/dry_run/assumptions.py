@@ -6,7 +6,6 @@ list that is left out nothing is known.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,6 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from tasks.errors import StockrelayError
+from tasks.strict_json import read_json
 from workers.dry_run.books import Record
 from workers.vendors.openbom import wire as openbom
 from workers.vendors.partium import wire as partium
@@ -23,6 +23,8 @@ from workers.vendors.partsbox.wire import builds, lots, parts, projects, stock, 
 #: Records by their ids, by noun, by vendor.
 Assumptions = Mapping[str, Mapping[str, Mapping[str, Record]]]
 
+#: Of the file; a vendor's records nest less.
+MAX_DEPTH: Final = 32
 NOTHING_KNOWN: Final[Assumptions] = MappingProxyType({})
 
 
@@ -88,9 +90,9 @@ _NOUNS: Final[Mapping[str, Mapping[str, _Noun]]] = {
 def read_assumptions(text: bytes) -> Assumptions:
     """Read the file; raises AssumptionsError naming the place that is wrong."""
     try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise AssumptionsError(f"not JSON: {error}") from None
+        given = read_json(text, max_depth=MAX_DEPTH, what="the file")
+    except ValueError as error:
+        raise AssumptionsError(str(error)) from None
     vendors = _object("(file)", given, _NOUNS)
     return {
         vendor: {

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PAGE_KEYS: Final = 50
 #: Stand in the place of a state.
 _FORGOTTEN, _NO_HASH = "-", "!"
-#: start of the names; since when, keys -> state, and as JSON what is compared of it or "", of each. Reads only.
+#: start of the names; since when, keys -> state, as JSON what is compared of it or "", and when accepted, of each.
 #: One text a command: a client in Python takes a millisecond for the thirty values of a whole record.
 _PAGE: Final = """
 local open = {waiting = 1, ready = 1, sending = 1, delayed = 1, in_doubt = 1, held = 1}
@@ -39,7 +39,7 @@ for i = 2, #ARGV do
         receipt = found[5] or '', accepted_ms = found[6] or ''})
     end
   end
-  said[#said + 1], said[#said + 2] = state, fields
+  said[#said + 1], said[#said + 2], said[#said + 3] = state, fields, not found.err and found[6] or ''
 end
 return said
 """
@@ -89,6 +89,12 @@ class Books:
     states: Mapping[str, State | None]
     #: What cannot be read, and why, by key.
     damaged: Mapping[str, str]
+    #: When the first was accepted of all that are remembered; None where nothing is.
+    oldest_ms: int | None = None
+
+    def remembers(self, at_ms: int) -> bool:
+        """Tell whether a command of this moment would be known: one of before the first may be lost."""
+        return self.oldest_ms is not None and self.oldest_ms <= at_ms
 
 
 class _Reading:
@@ -101,14 +107,17 @@ class _Reading:
         self.states: dict[str, State | None] = {}
         self.damaged: dict[str, str] = {}
         self.told: dict[str, Told] = {}
+        self.oldest_ms: int | None = None
 
     async def page(self, keys: list[str]) -> None:
         """Read the commands of these keys, as far as they are compared."""
         if not keys:
             return
         said = await self._script(keys=[self._start], args=[self._since_ms, *keys])
-        for key, state, fields in zip(keys, said[::2], said[1::2], strict=True):
+        for key, state, fields, accepted in zip(keys, said[::3], said[1::3], said[2::3], strict=True):
             self._take(key, state, fields)
+            if accepted.isdecimal():
+                self.oldest_ms = min(int(accepted), self.oldest_ms or int(accepted))
 
     def _take(self, key: str, state: str, fields: str) -> None:
         if state == _FORGOTTEN:
@@ -145,6 +154,7 @@ async def read_books(redis: Redis, vendor: str, since_ms: int) -> Books:
         undecided=tuple(each for each in in_order if each.state is not State.APPLIED),
         states=reading.states,
         damaged=reading.damaged,
+        oldest_ms=reading.oldest_ms,
     )
 
 

@@ -70,7 +70,7 @@ def _differing(
             kind=told.command.kind,
             expected=wanted,
             found={name: found[name] for name in wanted},
-            offers=set_again(told, subject, frozenset(wanted), findings.at_ms),
+            offers=set_again(told, subject, frozenset(wanted)),
         )
 
 
@@ -85,7 +85,7 @@ def _not_there(findings: Findings, subject: Subject, standing: Standing, place: 
         key=last.key,
         kind=last.command.kind,
         expected={name: cell.value for name, cell in standing.cells.items()},
-        offers=made_anew(tellers.values(), subject, findings.at_ms),
+        offers=made_anew(tellers.values(), subject),
     )
 
 
@@ -101,5 +101,5 @@ def _still_there(
         key=told.key,
         kind=told.command.kind,
         found=dict(found),
-        offers=() if foreign else (repeated(told, findings.at_ms),),
+        offers=() if foreign else (repeated(told),),
     )

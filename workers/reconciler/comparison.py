@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from workers.reconciler.claims import claims_of, part_subject
-from workers.reconciler.movements import MOVEMENTS
 from workers.reconciler.reads import UnreadError
+from workers.reconciler.remedies import MOVEMENTS
 from workers.reconciler.standings import standings
 
 if TYPE_CHECKING:

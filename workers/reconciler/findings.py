@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
+from tasks.records import State
+from tasks.registry import InvalidCommandError, parse_command
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 #: Told one by one of a report that is kept or logged; the others are counted.
 KEPT_DIFFERENCES: Final = 500
@@ -20,6 +24,7 @@ _KEPT_CHARS: Final = 1_000_000
 _LONGEST_WORD_BYTES: Final = 100_000
 #: Of a value that stands in a sentence.
 _SHOWN_LENGTH: Final = 80
+_CAME_TO_NOTHING: Final = (State.REJECTED, State.CANCELLED)
 
 
 class Finding(StrEnum):
@@ -40,8 +45,17 @@ class Offer:
     """A command that would put a difference right; a person decides, nothing here submits it."""
 
     kind: str
-    #: The command's fields as JSON, its stock timestamp among them: submitted twice, it is one command.
+    #: The command's fields as JSON. Its stock timestamp is that of what it puts right: however many reports offer it,
+    #: and whoever submits it, it is one command.
     fields: dict[str, Any]
+
+    def key(self) -> str:
+        """Give the key under which it is accepted; raises InvalidCommandError where it would be refused."""
+        return parse_command(self.kind, json.dumps(self.fields).encode()).key()
+
+    def anew(self) -> Offer:
+        """Give the same as another command, where this one came to nothing."""
+        return replace(self, fields={**self.fields, "stock_timestamp": self.fields["stock_timestamp"] + 1})
 
     def line(self) -> str:
         """Write it as a line for a shell; empty where that would be too long for one."""
@@ -68,6 +82,8 @@ class Difference:
     expected: Any = None
     found: Any = None
     offers: tuple[Offer, ...] = ()
+    #: What people call it, where that was read.
+    name: str = ""
 
     def public(self) -> dict[str, Any]:
         """Give it ready for JSON, each offer with its line."""
@@ -143,16 +159,45 @@ class Report:
 class Findings:
     """Collects what a comparison finds."""
 
-    #: The moment of the comparison, in UTC milliseconds: that of every offered command.
+    #: The moment of the comparison, in UTC milliseconds.
     at_ms: int
+    #: Of every command that is remembered; None where its record cannot be read.
+    states: Mapping[str, State | None] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
     uncompared: list[Uncompared] = field(default_factory=list)
     #: Keys of the commands that were looked at.
     compared: set[str] = field(default_factory=set)
 
-    def add(self, finding: Finding, subject: str, detail: str, **more: Any) -> None:
-        """Note a difference."""
-        self.differences.append(Difference(finding, subject, detail, **more))
+    def add(
+        self,
+        finding: Finding,
+        subject: str,
+        detail: str,
+        *,
+        offers: Iterable[Offer] = (),
+        counted: Collection[str] = (),
+        **more: Any,
+    ) -> None:
+        """Note a difference, unless all that would put it right has been submitted, as an earlier report offered it.
+
+        `counted` are keys of such commands whose effect is part of what was compared: the offers are for the rest.
+        """
+        given = [useful for offer in offers if (useful := self._useful(offer, counted)) is not None]
+        left = tuple(offer for offer in given if offer.key() not in self.states)
+        if left or not given:
+            self.differences.append(Difference(finding, subject, detail, offers=left, **more))
+        for key in (offer.key() for offer in given):
+            if key in self.states and self.states[key] is not State.APPLIED:
+                self.skip(subject, f"command {key} would put it right, and has not ended or waits for a person")
+
+    def _useful(self, offer: Offer, counted: Collection[str]) -> Offer | None:
+        """Give it as it can be submitted; None where the vendor's own data make no command."""
+        try:
+            while (key := offer.key()) in counted or self.states.get(key) in _CAME_TO_NOTHING:
+                offer = offer.anew()
+        except InvalidCommandError:
+            return None
+        return offer
 
     def skip(self, what: str, why: object) -> None:
         """Note what could not be compared."""
@@ -163,6 +208,15 @@ def shown(value: object) -> str:
     """Write a value for a sentence: short, and as JSON."""
     text = _json(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+
+
+def moment_of(timestamp_ms: int) -> str:
+    """Write a vendor's time for a sentence, exact to the millisecond that names an entry."""
+    try:
+        at = datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    except (ValueError, OverflowError, OSError):
+        return str(timestamp_ms)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{timestamp_ms % 1000:03d} UTC"
 
 
 def _json(value: object) -> str:

@@ -29,12 +29,20 @@ if TYPE_CHECKING:
 
 #: Who asks, in an offered command.
 SOURCE: Final = "reconcile"
+_PUTS_RIGHT: Final = "puts right "
 #: Of an event; an offered command is about one of its own.
 _EVENT: Final = frozenset({"stock_timestamp", "source", "comments"})
 
 
 def _offer(kind: type[Command], fields: Mapping[str, Any], at_ms: int, about: str) -> Offer:
-    return Offer(kind.kind, {**fields, "stock_timestamp": at_ms, "source": SOURCE, "comments": f"puts right {about}"})
+    event = {"stock_timestamp": at_ms, "source": SOURCE, "comments": f"{_PUTS_RIGHT}{about}"}
+    return Offer(kind.kind, {**fields, **event})
+
+
+def about_of(command: Command) -> str:
+    """Tell what a command puts right, as it was offered; empty for one that nobody here offered."""
+    is_offered = command.source == SOURCE and command.comments.startswith(_PUTS_RIGHT)
+    return command.comments.removeprefix(_PUTS_RIGHT) if is_offered else ""
 
 
 def _fields(command: Command, names: Collection[str] | None = None) -> dict[str, Any]:
@@ -45,9 +53,9 @@ def _fields(command: Command, names: Collection[str] | None = None) -> dict[str,
     )
 
 
-def repeated(told: Told, at_ms: int) -> Offer:
+def repeated(told: Told) -> Offer:
     """Offer the same again, as an event of its own."""
-    command = told.command
+    command, at_ms = told.command, told.accepted_ms
     match command:
         case ReceiveLine():
             line = {"stock_id": command.stock_id, "quantity": command.quantity}
@@ -58,17 +66,17 @@ def repeated(told: Told, at_ms: int) -> Offer:
     return _offer(type(command), _fields(command), at_ms, told.key)
 
 
-def made_anew(tellers: Iterable[Told], subject: Subject, at_ms: int) -> tuple[Offer, ...]:
+def made_anew(tellers: Iterable[Told], subject: Subject) -> tuple[Offer, ...]:
     """Offer to make a record again that is gone, where one of those who wrote to it can do that."""
     for told in tellers:
         command = told.command
         match command:
             case CreatePart() | CreateProject() | UpsertCatalogPart() | UpsertAssembly():
-                return (repeated(told, at_ms),)
+                return (repeated(told),)
             case AddEntries():
                 named = next((entry for entry in told.entries if entry.get("entry_id") == subject.id), {})
                 wanted = [new for new in command.entries if (new.part_id, new.quantity) == _core(named)][:1]
-                return (entries_added(command.project_id, wanted, told.key, at_ms),) if wanted else ()
+                return (entries_added(command.project_id, wanted, told),) if wanted else ()
     return ()
 
 
@@ -76,31 +84,34 @@ def _core(entry: Mapping[str, Any]) -> tuple[Any, Any]:
     return entry.get("part_id"), entry.get("quantity")
 
 
-def removed(kind: type[Command], field: str, record_id: str, about: str, at_ms: int) -> Offer:
+def removed(kind: type[Command], field: str, record_id: str, about: Told) -> Offer:
     """Offer to delete a record that should not be there."""
-    return _offer(kind, {field: record_id}, at_ms, about)
+    return _offer(kind, {field: record_id}, about.accepted_ms, about.key)
 
 
-def entries_added(project_id: str, entries: Sequence[NewEntry], about: str, at_ms: int) -> Offer:
+def entries_added(project_id: str, entries: Sequence[NewEntry], about: Told) -> Offer:
     """Offer to add entries to a project."""
     added = [new.model_dump(mode="json", exclude_defaults=True) for new in entries]
-    return _offer(AddEntries, {"project_id": project_id, "entries": added}, at_ms, about)
+    return _offer(AddEntries, {"project_id": project_id, "entries": added}, about.accepted_ms, about.key)
 
 
-def entries_removed(project_id: str, entry_ids: Sequence[str], about: str, at_ms: int) -> Offer:
+def entries_removed(project_id: str, entry_ids: Sequence[str], about: Told) -> Offer:
     """Offer to delete entries of a project."""
-    return _offer(DeleteEntries, {"project_id": project_id, "entry_ids": list(entry_ids)}, at_ms, about)
+    fields = {"project_id": project_id, "entry_ids": list(entry_ids)}
+    return _offer(DeleteEntries, fields, about.accepted_ms, about.key)
 
 
 def balanced(part_id: str, missing: Mapping[tuple[str, str | None], int], about: str, at_ms: int) -> tuple[Offer, ...]:
     """Offer what brings a part's stock to where it should be; `missing` are pieces by storage location and lot.
 
-    Pieces that lack in one place and are too many in another are moved.
+    Pieces that lack in one place and are too many in another are moved; no command moves them from lot to lot.
     """
     lacking = {place: pieces for place, pieces in missing.items() if pieces > 0}
     surplus = {place: -pieces for place, pieces in missing.items() if pieces < 0}
     if len(lacking) == len(surplus) == 1 and sum(lacking.values()) == sum(surplus.values()):
         ((to_storage, _),), ((from_storage, lot),) = lacking, surplus
+        if from_storage == to_storage:
+            return ()
         moved = {"part_id": part_id, "from_storage_id": from_storage, "to_storage_id": to_storage}
         lot_id = {} if lot is None else {"lot_id": lot}
         return (_offer(MoveStock, {**moved, **lot_id, "quantity": sum(lacking.values())}, at_ms, about),)
@@ -115,9 +126,10 @@ def balanced(part_id: str, missing: Mapping[tuple[str, str | None], int], about:
     return tuple(offers)
 
 
-def corrected(part_id: str, timestamp_ms: int, fields: Mapping[str, Any], about: str, at_ms: int) -> Offer:
+def corrected(part_id: str, timestamp_ms: int, fields: Mapping[str, Any], about: Told) -> Offer:
     """Offer to set fields of an entry of a part's history."""
-    return _offer(CorrectStock, {"part_id": part_id, "entry_timestamp": timestamp_ms, **fields}, at_ms, about)
+    given = {"part_id": part_id, "entry_timestamp": timestamp_ms, **fields}
+    return _offer(CorrectStock, given, about.accepted_ms, about.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +141,10 @@ class _Setting:
     names: frozenset[str]
 
 
-def set_again(told: Told, subject: Subject, names: frozenset[str], at_ms: int) -> tuple[Offer, ...]:
+def set_again(told: Told, subject: Subject, names: frozenset[str]) -> tuple[Offer, ...]:
     """Offer to set these fields of a record to what was applied."""
     kind, fields = _setting(told.command, _Setting(told, subject, names))
-    return (_offer(kind, fields, at_ms, told.key),)
+    return (_offer(kind, fields, told.accepted_ms, told.key),)
 
 
 @singledispatch

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from tasks.catalog import comparable
 from workers.reconciler.cells import compare
 from workers.reconciler.findings import Finding
 
@@ -63,20 +63,8 @@ async def _returned(ledger: Ledger, key: str, found: Mapping[str, Any]) -> Findi
     """Tell a record that was never deleted, or is back as it was, from one that someone has made anew."""
     befores = [entry["before"] for entry in await ledger.evidence(key) if isinstance(entry.get("before"), dict)]
     was = befores[-1].get("fields") if befores else None
-    return Finding.MISSING if was is None or _comparable(was) == _comparable(found) else Finding.FOREIGN
+    return Finding.MISSING if was is None or comparable(was) == comparable(found) else Finding.FOREIGN
 
 
 def _same(name: str, there: Any, wanted: Any) -> bool:
-    return _comparable({name: there}) == _comparable({name: wanted})
-
-
-def _comparable(fields: Mapping[str, Any]) -> str:
-    """Put attributes and their values in one order: the vendor documents none."""
-    attributes = [
-        {**attribute, "values": sorted(attribute["values"], key=_text)} for attribute in fields.get("attributes", ())
-    ]
-    return _text({**fields, "attributes": sorted(attributes, key=_text)})
-
-
-def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+    return comparable({name: there}) == comparable({name: wanted})

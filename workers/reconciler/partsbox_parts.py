@@ -15,15 +15,10 @@ from tasks.stock import CorrectStock
 from workers.reconciler.cells import compare, is_equal
 from workers.reconciler.claims import entry_subject, part_subject
 from workers.reconciler.findings import Finding
-from workers.reconciler.movements import (
-    MOVEMENTS,
-    PRICE_TOLERANCE,
-    History,
-    judge_movement,
-    judge_strangers,
-    judge_undecided,
-)
+from workers.reconciler.movements import PRICE_TOLERANCE, History, judge_movement, judge_undecided
 from workers.reconciler.offers import removed
+from workers.reconciler.remedies import MOVEMENTS, remedies_of
+from workers.reconciler.strangers import Strangers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +45,8 @@ async def compare_parts(look: Look, port: Any, user: str | None) -> None:
         await asyncio.sleep(0)  # a long history takes its time, and commands run in this loop too
     for part_id in sorted(found.keys() - wanted):
         if look.looks_at(str(part_subject(part_id))):
-            comparing.find_strangers(History(part_id, found[part_id].entries or (), {}), is_ours=False)
+            history = History(part_id, found[part_id].entries or (), {}, name=found[part_id].part.name)
+            comparing.find_strangers(history, is_ours=False)
     comparing.find_twins([each.part for each in found.values()])
 
 
@@ -133,7 +129,8 @@ class _Comparing:
         if found is None:
             self._movements_gone(part_id, moved)
             return
-        history = History(part_id, found.entries or (), self.corrected.get(part_id, {}))
+        remedies = remedies_of((*moved, *self.undecided.get(part_id, ())))
+        history = History(part_id, found.entries or (), self.corrected.get(part_id, {}), remedies, found.part.name)
         for told in moved:
             judge_movement(self.look.findings, history, told, told.command)  # type: ignore[arg-type]
         for told in self.undecided.get(part_id, []):
@@ -143,14 +140,8 @@ class _Comparing:
 
     def find_strangers(self, history: History, *, is_ours: bool) -> None:
         """Note the entries that no command accounts for."""
-        judge_strangers(
-            self.look.findings,
-            history,
-            self.look.books.states,
-            since_ms=self.look.since_ms,
-            user=self.user,
-            is_ours=is_ours,
-        )
+        look = self.look
+        Strangers(look.findings, look.books, look.since_ms, self.user).judge(history, is_ours=is_ours)
 
     def find_twins(self, parts: list[Part]) -> None:
         """Note the parts that a command has created and that are there a second time, by their name."""
@@ -161,9 +152,9 @@ class _Comparing:
             cell = standing.cells.get("name")
             if cell is None or not isinstance(cell.told.command, CreatePart):
                 continue
-            others = [part for part in by_name.get(cell.value, ()) if part.part_id != subject.id]
-            if others:
-                at_ms = self.look.findings.at_ms
+            named = by_name.get(cell.value, ())
+            others = [part for part in named if part.part_id != subject.id]
+            if 0 < len(others) < len(named):  # else its own is gone, and another may be what was made anew
                 self.look.findings.add(
                     Finding.DOUBLE,
                     str(subject),
@@ -172,7 +163,7 @@ class _Comparing:
                     key=cell.told.key,
                     kind=cell.told.command.kind,
                     found=[subject.id, *(part.part_id for part in others)],
-                    offers=tuple(removed(DeletePart, "part_id", part.part_id, cell.told.key, at_ms) for part in others),
+                    offers=tuple(removed(DeletePart, "part_id", part.part_id, cell.told) for part in others),
                 )
 
     def _compare_record(self, part_id: str, part: Part | None) -> None:

@@ -91,7 +91,7 @@ def _compare_created(look: Look, told: Told, projects: Sequence[Project]) -> Non
             key=told.key,
             kind=told.command.kind,
             found=marked,
-            offers=tuple(removed(DeleteProject, "project_id", one, told.key, look.findings.at_ms) for one in others),
+            offers=tuple(removed(DeleteProject, "project_id", one, told) for one in others),
         )
     elif not marked and not named:
         look.findings.add(
@@ -101,7 +101,7 @@ def _compare_created(look: Look, told: Told, projects: Sequence[Project]) -> Non
             place=_place(told),
             key=told.key,
             kind=told.command.kind,
-            offers=(repeated(told, look.findings.at_ms),),
+            offers=(repeated(told),),
         )
     elif not marked and any(project.project_id in named for project in projects):
         look.findings.add(
@@ -184,9 +184,14 @@ def _compare_added(
     extra = [entry.entry_id for entry in marked if entry.entry_id not in named] if named else []
     if not named and len(marked) > len(command.entries):
         extra = [entry.entry_id for entry in marked[len(command.entries) :]]
-    about = {"place": place, "key": told.key, "kind": command.kind, "found": [entry.shown() for entry in marked]}
+    about: dict[str, Any] = {
+        "place": place,
+        "key": told.key,
+        "kind": command.kind,
+        "found": [entry.shown() for entry in marked],
+    }
     if extra:
-        offer = entries_removed(command.project_id, extra, told.key, look.findings.at_ms)
+        offer = entries_removed(command.project_id, extra, told)
         text = f"its marker is on {len(marked)} entries, {len(command.entries)} were added"
         look.findings.add(Finding.DOUBLE, place, text, **about, offers=(offer,))
     elif not named and not changed_since:
@@ -195,6 +200,6 @@ def _compare_added(
             look.findings.add(Finding.CHANGED, place, f"of its entries {missing.why.value}", **about)
         elif missing:
             wanted = [command.entries[one] for one in missing]
-            offer = entries_added(command.project_id, wanted, told.key, look.findings.at_ms)
+            offer = entries_added(command.project_id, wanted, told)
             text = f"{len(missing)} of {len(command.entries)} entries are not there"
             look.findings.add(Finding.MISSING, place, text, **about, offers=(offer,))

@@ -57,7 +57,7 @@ class Reconciler:
         since_ms = max(since_ms, began_ms - int(self.retention_days * 86_400_000) + MARGIN_MS)
         self._reads = PatientReads(self.redis, self.vendor, self.pause, patience_seconds=self.patience_seconds)
         books = await read_books(self.redis, self.vendor, since_ms)
-        findings = Findings(began_ms)
+        findings = Findings(began_ms, books.states)
         for key, problem in sorted(books.damaged.items()):
             findings.skip(f"command {key}", problem)
         await self._compare(Look(books, self._reads, findings, since_ms))
@@ -94,7 +94,7 @@ class Reconciler:
         await asyncio.sleep(self.second_look_seconds)
         places = frozenset(difference.place for difference in first.differences)
         books = await read_books(self.redis, self.vendor, since_ms)
-        second = replace(first, differences=[], uncompared=[], compared=set())
+        second = replace(first, states=books.states, differences=[], uncompared=[], compared=set())
         await self._compare(Look(books, self._reads, second, since_ms, places))
         first.uncompared += second.uncompared
         touched = _touched(books, after := await read_books(self.redis, self.vendor, since_ms))

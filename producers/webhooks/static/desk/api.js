@@ -26,7 +26,7 @@ export class Api {
   }
 
   show(key, signal) {
-    return this.#ask(`${PATH}/${key}`, { signal });
+    return this.#ask(`${PATH}/${encodeURIComponent(key)}`, { signal });
   }
 
   schema(key) {

@@ -13,7 +13,7 @@ function titled(letter) {
 }
 
 /** Make the choice of a place in the lanes; `chosen()` gives it, or null for the usual one. */
-function placesOf(letter, leavesItsLanes = false) {
+function placesOf(letter, leavesItsLanes) {
   const ways = words.places(letter, leavesItsLanes).map(([value, text], at) => {
     const input = having(make("input"), { type: "radio", name: "at", value, checked: at === 0 });
     return make("label.choice", input, ` ${text}`);
@@ -84,7 +84,6 @@ export class Decisions {
     if (!Object.keys(edits).length) throw new Error("Nothing was changed.");
     try {
       const diff = await this.#api.preview(letter.key, edits, letter.revision);
-      if (diff.revision !== letter.revision) throw new Error("It has changed since you opened it: close this and look at it again.");
       if (!diff.changes.length) throw new Error("Nothing was changed.");
       return { edits, diff };
     } catch (error) {

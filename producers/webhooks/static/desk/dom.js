@@ -1,5 +1,11 @@
 // Making elements. Everything is put in as text, never as HTML.
 
+/** Characters that show nothing and turn what stands beside them: a name must not change what a quantity reads like. */
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** Write those characters as their numbers. */
+const visible = (text) => text.replace(UNSEEN, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 /** Find the element with an id. */
 export const byId = (id) => document.getElementById(id);
 
@@ -8,7 +14,8 @@ export function make(description, ...children) {
   const [tag, ...classes] = description.split(".");
   const element = document.createElement(tag);
   if (classes.length) element.className = classes.join(" ");
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  const given = children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+  element.append(...given.map((child) => (typeof child === "string" ? visible(child) : child)));
   return element;
 }
 

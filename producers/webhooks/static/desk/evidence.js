@@ -1,7 +1,7 @@
 // What was seen, sent and answered, in order, for a person who has to decide.
 
 import { make, facts, having } from "./dom.js";
-import { moment, named } from "./words.js";
+import { moment, nameOf, named } from "./words.js";
 
 /** Fields of UTC milliseconds, which are also written as a date. */
 const MOMENTS = ["stock_timestamp", "entry_timestamp", "timestamp_ms", "at_ms", "created_ms", "expiration_ms"];
@@ -16,7 +16,7 @@ export function valueOf(name, value, names = {}) {
   if (value === null || value === undefined) return make("span.none", "not given");
   if (MOMENTS.includes(name) && typeof value === "number") return make("span", having(make("time", moment(value)), { title: String(value) }));
   if (typeof value === "string") {
-    const known = names[value];
+    const known = nameOf(value, names);
     return known ? make("span", known, " ", make("code.id", value)) : make("span.text", value || "(empty)");
   }
   if (typeof value !== "object") return make("span", String(value));
@@ -34,7 +34,16 @@ function block(text, names) {
 /** Draw all steps, oldest first; the last is open. */
 export function evidenceOf(letter) {
   if (!letter.evidence.length) return make("p.faint", "Nothing was kept: no worker has begun it, or its evidence is damaged.");
-  return make("ol.evidence", letter.evidence.map((entry) => step(entry, letter.names)));
+  return make("ol.evidence", letter.evidence.map((entry) => stepOrRaw(entry, letter.names)));
+}
+
+/** One step that is not as a worker keeps it must not hide the others, nor the decisions. */
+function stepOrRaw(entry, names) {
+  try {
+    return step(entry, names);
+  } catch {
+    return make("li", make("p.note", "This step is not as a worker keeps it:"), block(JSON.stringify(entry, null, 2), names));
+  }
 }
 
 function step(entry, names) {
@@ -80,7 +89,7 @@ function exchangeOf({ operation, request, status, answer, elapsed_ms: elapsedMs 
 }
 
 function cell(name, value, names) {
-  const known = typeof value === "string" && names[value];
+  const known = typeof value === "string" && nameOf(value, names);
   const content = known ? having(make("span", known), { title: value }) : value === null || value === undefined ? "" : valueOf(name, value, names);
   return having(make("td", content), { "data-name": words(name) });
 }

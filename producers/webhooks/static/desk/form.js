@@ -2,6 +2,7 @@
 
 import { facts, having, make } from "./dom.js";
 import { valueOf } from "./evidence.js";
+import { nameOf } from "./words.js";
 
 /** Longer texts get more than a line. */
 const LINE = 200;
@@ -51,6 +52,8 @@ export class CommandForm {
 
 class Field {
   #input = null;
+  /** What the input holds before a person touches it: a line keeps no line break, a choice only what it knows. */
+  #untouched = "";
   #problem = make("span.problem");
 
   constructor(name, own, schema, value) {
@@ -76,9 +79,10 @@ class Field {
   draw(names) {
     this.#input = this.#made();
     this.#input.name = this.name;
+    this.#untouched = this.#input.value;
     having(this.#input, { "aria-describedby": `problem-${this.name}`, autocomplete: "off", spellcheck: "false" });
     this.#problem.id = `problem-${this.name}`;
-    const known = typeof this.value === "string" && names[this.value];
+    const known = typeof this.value === "string" && nameOf(this.value, names);
     const label = make("label.field", make("span.name", this.name.replaceAll("_", " "), this.isRequired ? "" : make("span.faint", " optional")), this.#input);
     return make("div", label, known && make("p.faint", `now ${known}`), this.#problem);
   }
@@ -110,6 +114,7 @@ class Field {
   /** Read the input as JSON has it; undefined where nothing is given. */
   read() {
     const text = this.#input.value;
+    if (text === this.#untouched) return this.value;
     // an optional text that is emptied is taken out; what a text may not be, the server says
     if (text.trim() === "") return this.isGiven ? undefined : this.value;
     if (this.type === "boolean") return text === "true";

@@ -36,6 +36,8 @@ export class Letter {
       if (isOther) this.#place.scrollTop = 0;
     } catch (error) {
       if (asking.signal.aborted) return;
+      // what is being read stays; the note on top says that it may be old
+      if (this.shown?.key === key && !isDecided(error)) return;
       this.shown = null;
       this.#place.replaceChildren(this.#backButton(), make("p.gone", gone(key, error)));
     }
@@ -89,8 +91,10 @@ function isSame(one, other) {
   return other !== null && told(one) === told(other);
 }
 
+const isDecided = ({ status }) => status === 404 || status === 409;
+
 function gone(key, error) {
-  if (error.status === 409 || error.status === 404) return `No longer a dead letter: ${error.message}. Somebody has decided about it, or it went on.`;
+  if (isDecided(error)) return `No longer a dead letter: ${error.message}. Somebody has decided about it, or it went on.`;
   return `${key} could not be read. ${error.message}`;
 }
 

@@ -121,7 +121,7 @@ export class List {
         letters.push(...page.dead_letters);
         after = page.after;
         this.#nowMs = page.now_ms;
-        Object.assign(this.#names, page.names);
+        this.#names = { ...this.#names, ...page.names };
         this.onCounts(page.counts);
         // a page may be short and go on: few fitted of those that were looked at
       } while (after && letters.length < Math.max(PAGE, this.#wanted));
@@ -144,9 +144,11 @@ export class List {
   }
 
   /** Choose the row so many places on. */
-  step(by) {
+  async step(by) {
+    const place = () => this.#letters.findIndex(({ key }) => key === this.chosen);
+    if (by > 0 && this.#after && place() === this.#letters.length - 1) await this.#more();
     if (!this.#letters.length) return;
-    const at = this.#letters.findIndex(({ key }) => key === this.chosen);
+    const at = place();
     const next = at < 0 ? 0 : Math.min(this.#letters.length - 1, Math.max(0, at + by));
     this.onChoose(this.#letters[next].key, { isStep: true });
   }
@@ -169,7 +171,7 @@ export class List {
     const focused = document.activeElement?.closest?.("#letters [data-key]")?.dataset.key;
     this.#place.replaceChildren(...this.#letters.map((letter) => this.#row(letter)));
     this.mark(this.chosen);
-    if (focused) this.#place.querySelector(`[data-key="${focused}"]`)?.focus({ preventScroll: true });
+    if (focused) this.#place.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     byId("more").hidden = this.#after === null;
     const isFiltered = Object.keys(this.#filter).length > 0;
     if (this.#letters.length) this.#say(`${count(this.#letters.length, "dead letter")}${this.#after ? " shown, there are more" : isFiltered ? " fit" : ""}`);

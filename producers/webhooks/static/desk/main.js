@@ -72,7 +72,7 @@ function backToList() {
   const key = list.chosen;
   document.body.dataset.view = "list";
   choose("");
-  document.querySelector(`#letters [data-key="${key}"]`)?.focus();
+  document.querySelector(`#letters [data-key="${CSS.escape(key)}"]`)?.focus();
 }
 
 function note(text) {
@@ -87,15 +87,19 @@ function showCounts(counts) {
   document.title = all ? `(${all}) Dead letters` : "Dead letters";
 }
 
+/** Ask for the token, once; above a question that is open, whose answer a person may have half typed. */
 function logInAgain(problem) {
-  stopAsking();
+  if (loginDialog.open) return;
   loginDialog.querySelector(".problem").textContent = problem && problem.status !== 401 ? problem.message : "";
-  if (!loginDialog.open) loginDialog.showModal();
+  loginDialog.showModal();
   byId("token").focus();
 }
 
 function begin(name) {
-  if (client && client !== name) decided.clear();
+  if (client && client !== name) {
+    decided.clear();
+    stopAsking();
+  }
   client = name;
   byId("who").textContent = client;
   byId("log-out").hidden = false;

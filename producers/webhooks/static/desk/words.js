@@ -6,6 +6,9 @@ const DAY = 24 * HOUR;
 const SPANS = [[DAY, "d"], [HOUR, "h"], [MINUTE, "min"], [1, "s"]];
 /** Characters of an id in a summary. */
 const CUT = 8;
+const ID = new RegExp(`(?<![0-9a-z])[0-9a-z]{26}(?![0-9a-z])|(?<![0-9a-z])[0-9a-z]{${CUT}}…`, "g");
+/** Made once for each answer of the server. */
+const cutsKnown = new WeakMap();
 const VENDORS = { partsbox: "PartsBox", partium: "Partium", openbom: "OpenBOM", partbolt: "PartBolt", routing: "Routing" };
 
 /** Write a vendor as it writes itself. */
@@ -34,9 +37,26 @@ export function ago(ms, nowMs) {
   return ms > nowMs + 1_000 ? `in ${span((ms - nowMs) / 1000)}` : `${span((nowMs - ms) / 1000)} ago`;
 }
 
-/** Put names where ids stand, whole or cut short as summaries have them. */
+/** Tell what an id stands for; undefined where nobody knows. */
+export const nameOf = (id, names = {}) => (Object.hasOwn(names, id) ? names[id] : undefined);
+
+/** What ids that are cut short stand for: one that two of them share stands for none. */
+function cutsOf(names) {
+  const known = cutsKnown.get(names);
+  if (known) return known;
+  const cuts = new Map();
+  for (const [id, name] of Object.entries(names)) {
+    const cut = `${id.slice(0, CUT)}…`;
+    cuts.set(cut, cuts.has(cut) ? undefined : name);
+  }
+  cutsKnown.set(names, cuts);
+  return cuts;
+}
+
+/** Put names where ids stand, whole or cut short as summaries have them; `names` is one that is never changed. */
 export function named(text, names = {}) {
-  return Object.entries(names).reduce((whole, [id, name]) => whole.replaceAll(id, name).replaceAll(`${id.slice(0, CUT)}…`, name), text ?? "");
+  const cuts = cutsOf(names);
+  return (text ?? "").replace(ID, (id) => nameOf(id, names) ?? cuts.get(id) ?? id);
 }
 
 /** Write a lane: `part:4kd…` as `part RC0603-10R`. */
@@ -73,11 +93,13 @@ export function waitingBehind(letter) {
   return Math.max(0, ...letter.lane_heads.map(({ length }) => length - 1));
 }
 
+const isRecords = (found) => Array.isArray(found) && found.length > 0 && found.every((each) => each !== null && typeof each === "object");
+
 /** Say what the vendor has of it, as far as the evidence goes. */
 export function atVendor(letter) {
   const vendor = vendorName(letter.vendor);
   if (letter.vendor === "routing") return { isSure: true, text: "Nothing by itself: it only makes commands for other vendors.", advice: "" };
-  const found = letter.evidence.findLast(({ after }) => after?.length);
+  const found = letter.evidence.findLast(({ after }) => isRecords(after));
   if (found) {
     const text = `${count(found.after.length, "entry was", "entries were")} found there that may be this command's:`;
     return { isSure: false, text, entries: found.after, advice: lookAdvice(letter) };
@@ -119,7 +141,7 @@ export function replayWarning(letter) {
 }
 
 /** Say what each place in the lanes means for this letter: `[value, words]`; the first is the usual one. */
-export function places(letter, leavesItsLanes = false) {
+export function places(letter, leavesItsLanes = letter.leaves_its_lanes) {
   const head = ["head", "At the head: before all that wait, behind what runs now"];
   const tail = ["tail", "At the tail: behind all that were accepted so far"];
   if (letter.state === "rejected") return [["", `${tail[1]} (usual)`], head];

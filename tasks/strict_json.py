@@ -11,28 +11,28 @@ from typing import Any, Final, NoReturn
 _SHOWN_CHARACTERS: Final = 120
 
 
-def read_json(raw: bytes, *, max_depth: int, exact: bool = False) -> Any:
-    """Read one JSON value; raises ValueError that says what is wrong with it.
+def read_json(raw: bytes | str, *, max_depth: int, exact: bool = False, what: str = "the body") -> Any:
+    """Read one JSON value; raises ValueError that says what is wrong with `what`.
 
     `exact` refuses a number with a fraction that a float does not keep digit by digit.
     """
     try:
         parsed = json.loads(
-            raw.decode("utf-8"),
+            raw if isinstance(raw, str) else raw.decode("utf-8"),
             object_pairs_hook=_unambiguous,
             parse_constant=_no_constant,
             parse_float=_exact_float if exact else _finite_float,
         )
     except UnicodeDecodeError:
-        raise ValueError("the body is not UTF-8") from None
+        raise ValueError(f"{what} is not UTF-8") from None
     except json.JSONDecodeError as error:
-        raise ValueError(f"the body is not JSON: {error.msg} at character {error.pos}") from None
+        raise ValueError(f"{what} is not JSON: {error.msg} at character {error.pos}") from None
     except RecursionError:
-        raise ValueError(f"the body nests deeper than {max_depth} levels") from None
+        raise ValueError(f"{what} nests deeper than {max_depth} levels") from None
     except ValueError as error:
-        raise ValueError(f"the body is not usable JSON: {error}") from None
+        raise ValueError(f"{what} is not usable JSON: {error}") from None
     if _is_deeper(parsed, max_depth):
-        raise ValueError(f"the body nests deeper than {max_depth} levels")
+        raise ValueError(f"{what} nests deeper than {max_depth} levels")
     return parsed
 
 
