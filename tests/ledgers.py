@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,14 @@ class Ledgers:
         with self._client() as client:
             events: Any = client.xrange(f"{_prefix(vendor)}events")
         return [Step(fields["key"], fields["state"], fields["reason"]) for _, fields in events]
+
+    def story(self, vendor: str, key: str) -> dict[str, Any]:
+        """Give all that is kept of a command: its fields, its steps and its evidence."""
+        with self._client() as client:
+            fields: Any = client.hgetall(f"{_prefix(vendor)}cmd:{key}")
+            evidence: Any = client.lrange(f"{_prefix(vendor)}evidence:{key}", 0, -1)
+        steps = [f"{step.state}: {step.reason}" for step in self.steps(vendor) if step.key == key]
+        return {"fields": fields, "steps": steps, "evidence": [json.loads(entry) for entry in evidence]}
 
     def _client(self) -> redis.Redis:
         return redis.Redis.from_url(self._url, decode_responses=True, socket_timeout=2)

@@ -127,6 +127,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
         "fired": {f"{vendor} {kind}": count for (vendor, kind), count in verdict.fired.items()},
         "requests": verdict.requests,
         "effects": verdict.effects,
+        "stories": outcome.stories,
         "repeated_posts": record.repeated_posts,
         "troubles": [asdict(mark) for mark in record.marks],
         "samples": [asdict(sample) for sample in record.samples],

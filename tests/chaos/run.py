@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 import requests
 
+from tasks.identity import KEY_LENGTH
 from tasks.routes import read_routes
 from tests.chaos.commands import Asked, Commands
 from tests.chaos.faults import switches
@@ -49,6 +52,9 @@ STILL_SECONDS: Final = 90.0
 #: Between two looks at the ledgers, for the plot.
 LOOK_SECONDS: Final = 0.25
 CONTROL_SECONDS: Final = 60
+#: Commands that are told in full.
+MOST_STORIES: Final = 50
+_KEY: Final = re.compile(rf"\b[a-z2-7]{{{KEY_LENGTH}}}\b")
 #: How long threads of a run that is given up are waited for, before the system is taken away from under them.
 LEAVE_SECONDS: Final = 5.0
 
@@ -77,6 +83,8 @@ class Outcome:
     #: Milliseconds by the wall clock and kind of each fault that a vendor's request met.
     faults_ms: list[tuple[int, str]]
     took_seconds: float
+    #: Of each command that something is said about, by its key: its server is gone when somebody reads it.
+    stories: dict[str, Any]
 
     @property
     def is_right(self) -> bool:
@@ -136,7 +144,7 @@ class Run:
         self._play(asked, show)
         took = self._record.now()
         verdict, faults_ms = self._judge(asked)
-        return Outcome(self._plan, verdict, self._record, faults_ms, took)
+        return Outcome(self._plan, verdict, self._record, faults_ms, took, self._stories(verdict))
 
     def _asked(self, sizes: Sizes) -> list[Asked]:
         routes = read_routes(Path(self._stack.environment["STOCKRELAY_ROUTING_CONFIG"]))
@@ -211,6 +219,11 @@ class Run:
         requests_ = [request for each in books.values() for request in each.journal["requests"]]
         faults_ms = [(request["arrived_ms"], kind) for request in requests_ for kind in request["faults"]]
         return verdict, sorted(faults_ms)
+
+    def _stories(self, verdict: Verdict) -> dict[str, Any]:
+        findings = [*verdict.repeated, *verdict.decidable, *itertools.chain(*verdict.wrongs().values())]
+        named = {(one.vendor, key) for one in findings if one.vendor in VENDORS for key in _KEY.findall(one.what)}
+        return {key: self._ledgers.story(vendor, key) for vendor, key in sorted(named)[:MOST_STORIES]}
 
     def _books(self, vendor: str) -> VendorBooks:
         self._control(vendor, "GET", "in-flight?quiet=1", None)

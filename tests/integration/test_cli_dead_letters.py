@@ -255,6 +255,26 @@ async def test_replaying_what_sets_a_value_warns_of_newer_ones(person: Operator)
     assert "overwrites whatever was set after it" in (await person.run("dead-letters", "show", key)).stdout
 
 
+@pytest.mark.parametrize(
+    "decision", [("replay",), ("discard", "--reason", "old"), ("edit", "quantity=7")], ids=" ".join
+)
+async def test_a_decision_about_a_letter_that_somebody_has_changed_since_is_refused(
+    person: Operator, decision: tuple[str, ...]
+) -> None:
+    key = await person.dead(command(1))
+    (seen,) = (await person.json("dead-letters", "list"))["dead_letters"]
+    assert f"--revision {seen['revision']}:" in (await person.run("dead-letters", "show", key)).stdout
+    await person.run("dead-letters", "edit", key, "quantity=6", "--by", "Ada")
+    verb, *rest = decision
+
+    late = await person.run("dead-letters", verb, key, *rest, "--revision", seen["revision"], code=1)
+
+    assert "has changed since" in late.stderr
+    (left,) = (await person.json("dead-letters", "list"))["dead_letters"]
+    assert left["edited_by"] == "Ada"
+    await person.run("dead-letters", verb, key, *rest, "--revision", left["revision"])
+
+
 async def test_a_bulk_replay_is_begun_watched_and_cancelled(person: Operator) -> None:
     for number in range(3):
         await person.dead(command(number, part_id=f"{number:026d}"))
@@ -292,7 +312,7 @@ async def test_a_bulk_replay_of_everything_must_be_meant(person: Operator) -> No
     assert "per_second: not between" in wrong.stderr
     nothing = await person.run("dead-letters", "redrive", "start", "--state", "held", code=1)
     assert "no dead letter that can be replayed fits" in nothing.stderr
-    assert await person.json("dead-letters", "redrive", "start", "--state", "held") == []
+    assert await person.json("dead-letters", "redrive", "start", "--state", "held", code=1) == []
     assert (await person.run("dead-letters", "redrive", "ls")).stdout == "No bulk replays.\n"
     assert "no such bulk replay" in (await person.run("dead-letters", "redrive", "cancel", "x", code=1)).stderr
 

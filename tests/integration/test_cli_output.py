@@ -140,7 +140,7 @@ def test_a_full_disk_behind_the_output_is_said_in_one_line(person: Operator) -> 
                 [STOCKRELAY, *words],
                 stdout=full,
                 stderr=subprocess.PIPE,
-                env={**os.environ, "REDIS_URL": person.url},
+                env={**os.environ, "REDIS_URL": person.url, "PYTHONUNBUFFERED": ""},
                 check=False,
                 timeout=60,
             )

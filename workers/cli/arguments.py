@@ -77,6 +77,15 @@ def login_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def revision_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--revision`, with which a decision is about the dead letter as it was seen."""
+    return click.option(
+        "--revision",
+        metavar="REVISION",
+        help="That of the dead letter as you saw it (`show`, `list --json`): refused when it has changed since.",
+    )
+
+
 def vendor_argument(*, required: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give the argument that names a vendor."""
     metavar = "VENDOR" if required else "[VENDOR]"

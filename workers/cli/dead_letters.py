@@ -11,7 +11,7 @@ from tasks.dead_letter_search import MAX_PAGE
 from tasks.effects import Effect
 from tasks.errors import DamagedRecordError
 from tasks.records import CommandRecord, DamagedRecord
-from workers.cli.arguments import by_option, filter_options, json_option, key_argument, reason_text
+from workers.cli.arguments import by_option, filter_options, json_option, key_argument, reason_text, revision_option
 from workers.cli.damage import print_damaged
 from workers.cli.edits import diff_lines, refusals, values_of
 from workers.cli.field_values import field_pair
@@ -115,18 +115,27 @@ async def show(relay: Relay, key: str, *, as_json: bool) -> None:
     if not as_json:
         screen = Screen()
         screen.title("What to do")
-        screen.facts(_advice(letter))
+        as_seen = f"add --revision {letter.revision}: refused when somebody has decided meanwhile"
+        screen.facts([*_advice(letter), ("as seen", as_seen)])
 
 
 @dead_letters.command()
 @key_argument()
 @click.argument("edits", type=field_pair, nargs=-1, required=True, metavar="FIELD=VALUE...")
 @click.option("--diff", "only_diff", is_flag=True, help="Show what would change, and keep nothing.")
+@revision_option()
 @by_option()
 @json_option()
 @with_relay
 async def edit(
-    relay: Relay, key: str, edits: tuple[tuple[str, str], ...], *, only_diff: bool, by: str, as_json: bool
+    relay: Relay,
+    key: str,
+    edits: tuple[tuple[str, str], ...],
+    *,
+    only_diff: bool,
+    revision: str | None,
+    by: str,
+    as_json: bool,
 ) -> None:
     """Correct a dead letter, for its next replay.
 
@@ -141,9 +150,9 @@ async def edit(
     with refusals(_CORRECTION):
         values = values_of(record, edits)
         if only_diff:
-            diff = await relay.desk.preview(record.key, values)
+            diff = await relay.desk.preview(record.key, values, revision=revision)
         else:
-            diff = await relay.desk.edit(record.key, by, values)
+            diff = await relay.desk.edit(record.key, by, values, revision=revision)
     if as_json:
         print_json({"key": record.key, "kept": not only_diff, **diff.public()})
         return
@@ -167,11 +176,19 @@ async def edit(
     type=click.Choice([place.value for place in Place]),
     help="Where in its lanes: before all that wait, or behind all.",
 )
+@revision_option()
 @by_option()
 @json_option()
 @with_relay
 async def replay(
-    relay: Relay, key: str, *, edits: tuple[tuple[str, str], ...], at: str | None, by: str, as_json: bool
+    relay: Relay,
+    key: str,
+    *,
+    edits: tuple[tuple[str, str], ...],
+    at: str | None,
+    revision: str | None,
+    by: str,
+    as_json: bool,
 ) -> None:
     """Run a dead letter again, corrected if need be.
 
@@ -185,7 +202,8 @@ async def replay(
     record = await _readable(relay, key)
     with refusals(_CORRECTION):
         values = values_of(record, edits)
-        state = await relay.desk.replay(record.key, by, values, None if at is None else Place(at))
+        place = None if at is None else Place(at)
+        state = await relay.desk.replay(record.key, by, values, place, revision=revision)
     replayed = await relay.locate(record.key)
     if as_json:
         print_json({"key": record.key, "state": state.value, "summary": replayed.summary})
@@ -198,10 +216,11 @@ async def replay(
 @click.option(
     "--reason", type=reason_text, metavar="TEXT", required=True, help="Why it stays undone; kept as evidence."
 )
+@revision_option()
 @by_option()
 @json_option()
 @with_relay
-async def discard(relay: Relay, key: str, *, reason: str, by: str, as_json: bool) -> None:
+async def discard(relay: Relay, key: str, *, reason: str, revision: str | None, by: str, as_json: bool) -> None:
     """Close a dead letter for good, undone.
 
     A lane that it blocked goes on.
@@ -209,7 +228,7 @@ async def discard(relay: Relay, key: str, *, reason: str, by: str, as_json: bool
     --json: {key, state "discarded", summary}.
     """
     letter = await _letter(relay, key)
-    await relay.desk.discard(letter.key, by, reason)
+    await relay.desk.discard(letter.key, by, reason, revision=revision)
     if as_json:
         print_json({"key": letter.key, "state": "discarded", "summary": letter.summary})
     else:

@@ -49,9 +49,10 @@ async def start(relay: Relay, *, wanted: Filter, every: bool, per_second: float,
         raise click.UsageError("say which dead letters: --vendor, --kind, --state, --reason, --text, --since, or --all")
     with refusals("the bulk replay"):
         begun = await relay.desk.redrive(wanted, by, per_second)
-    if not begun and not as_json:
+    if begun or as_json:
+        await _print(relay, begun, in_json=as_json)
+    if not begun:
         raise RefusedError("no dead letter that can be replayed fits")
-    await _print(relay, begun, in_json=as_json)
 
 
 @redrive.command(name="ls")

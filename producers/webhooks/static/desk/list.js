@@ -85,6 +85,7 @@ export class List {
   #after = null;
   #wanted = 0;
   #asking = null;
+  #loading = null;
   #nowMs = 0;
   #names = {};
   /** Called with a key when a row is chosen. */
@@ -106,9 +107,14 @@ export class List {
     return this.#letters;
   }
 
-  /** Read the list anew, as much of it as is shown. */
-  async load(filter, { isOther = false } = {}) {
+  /** Read the list anew, as much of it as is shown. Who is overtaken by a later one ends with that. */
+  load(filter, { isOther = false } = {}) {
     if (isOther) this.#wanted = 0;
+    this.#loading = this.#read(filter);
+    return this.#loading;
+  }
+
+  async #read(filter) {
     this.#asking?.abort();
     const asking = new AbortController();
     this.#asking = asking;
@@ -126,7 +132,7 @@ export class List {
         // a page may be short and go on: few fitted of those that were looked at
       } while (after && letters.length < Math.max(PAGE, this.#wanted));
     } catch (error) {
-      if (asking.signal.aborted) return;
+      if (asking.signal.aborted) return this.#loading;
       this.#say(error.message, "bad");
       throw error;
     }
