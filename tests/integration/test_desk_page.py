@@ -300,7 +300,7 @@ async def test_a_step_beyond_the_list_goes_on_though_a_new_letter_overtakes_it(
     """The list was read anew, and the step found itself at its old end."""
     keys = [await night.rejected(part_id=f"{number:026d}") for number in range(51)]
     newest_first = keys[::-1]
-    late = []
+    late: list[str] = []
 
     async def overtake(route: Route) -> None:
         if late:
