@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 COMMANDS: Final = 5000
 #: Seconds over which they are posted.
 POSTING_SECONDS: Final = 100.0
-#: Between two troubles of one sort: workers and webhooks, Redis, vendors.
-GAP_SECONDS: Final = 8.0
+#: Between two troubles of one sort: workers and webhooks, vendors; Redis has its own several times as often.
+GAP_SECONDS: Final = 6.0
+#: Of a terminal that is none: the table is wide.
+WIDTH: Final = 140
 #: Between two lines about the run.
 LINE_SECONDS: Final = 5.0
 #: The exit code of a program that Ctrl-C ended.
@@ -41,7 +43,7 @@ def main() -> int:
     """Run once; 0 only if everything is right."""
     options = _options()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     plan = Plan(options.seed, options.commands, options.seconds, options.gap_seconds)
     try:
         with tempfile.TemporaryDirectory(prefix="stockrelay-chaos-") as name:

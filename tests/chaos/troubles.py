@@ -35,6 +35,8 @@ CLASSES: Final = (
 )
 #: Longer than a worker's lease: whoever is frozen for so long has lost what it had.
 LONGEST_FREEZE_SECONDS: Final = 5.0
+#: Redis is everybody's trouble: it comes so many times as often as that of one program.
+REDIS_SHARE: Final = 3
 #: A program that will not start while Redis is away is started again, as a supervisor does.
 STARTS: Final = 20
 CONTROL_SECONDS: Final = 30
@@ -71,7 +73,8 @@ class Troubles:
     def _programs(self) -> None:
         chance = random.Random(f"{self._seed} programs")
         ways = (self._kill, self._freeze, self._stop)
-        for number, name in enumerate(self._turns(chance, list(self._stack.processes), at_least=len(ways))):
+        names = list(self._stack.processes)
+        for number, name in enumerate(self._turns(chance, names, at_least=len(ways))):
             ways[number % len(ways)](self._stack.processes[name], chance)
 
     def _kill(self, process: Process, chance: random.Random) -> None:
@@ -109,7 +112,7 @@ class Troubles:
     def _redis(self) -> None:
         chance = random.Random(f"{self._seed} redis")
         ways = (self._restart, self._take_away, self._hold_up, self._cut)
-        for way in self._turns(chance, ways, at_least=len(ways)):
+        for way in self._turns(chance, ways, at_least=len(ways), gap_seconds=self._gap_seconds / REDIS_SHARE):
             way(chance)
 
     def _restart(self, _chance: random.Random) -> None:
@@ -155,7 +158,9 @@ class Troubles:
         answer = requests.post(f"{self._stack.control_urls[vendor]}/{path}", json=body, timeout=CONTROL_SECONDS)
         answer.raise_for_status()
 
-    def _turns(self, chance: random.Random, ways: Sequence[Way], *, at_least: int) -> Iterator[Way]:
+    def _turns(
+        self, chance: random.Random, ways: Sequence[Way], *, at_least: int, gap_seconds: float | None = None
+    ) -> Iterator[Way]:
         """Give every way once in a random order, then again, with a gap before each.
 
         It ends with the troubles, but not before `at_least` so many turns: a class of trouble that never happened would
@@ -164,7 +169,7 @@ class Troubles:
         for number in itertools.count():
             if number % len(ways) == 0:
                 turns = chance.sample(ways, len(ways))
-            ended = self._ending.wait(chance.uniform(0.5, 1.5) * self._gap_seconds)
+            ended = self._ending.wait(chance.uniform(0.5, 1.5) * (gap_seconds or self._gap_seconds))
             if self._leaving.is_set() or (ended and number >= at_least):
                 return
             yield turns[number % len(ways)]
