@@ -102,12 +102,12 @@ def _deliver(call: _Call[Any, Answered], answer: Answered | Exception) -> None:
     if call.answer.done():  # cancelled meanwhile
         return
     if isinstance(answer, Exception):
-        call.answer.set_exception(_own(answer))
+        call.answer.set_exception(own_error(answer))
     else:
         call.answer.set_result(answer)
 
 
-def _own(error: Exception) -> Exception:
+def own_error(error: Exception) -> Exception:
     """Give a caller an error of its own: whoever raises a shared one makes everybody's traceback longer."""
     own = type(error).__new__(type(error), *error.args)
     own.__dict__.update(error.__dict__)

@@ -30,7 +30,9 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
+from tasks.script_calls import own_error
 from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedError, Permit, Rate, microseconds
 
 __all__ = ["LimitPolicy", "LimitSnapshot", "Limiter", "PausedError", "Permit", "Rate"]
@@ -52,6 +54,8 @@ RAMP_SECONDS = 1.0
 MAX_JITTER = 0.25
 #: A Retry-After above a day is taken for a mistake of the vendor; the next try finds out.
 MAX_RETRY_AFTER_SECONDS = 86_400.0
+#: Between two tries to release what could not be released: a slot that nobody frees stays taken for minutes.
+OWED_SECONDS = 1.0
 #: A reason is shown in one line of a table.
 MAX_REASON_LENGTH = 200
 
@@ -107,7 +111,8 @@ class Limiter:
         self._queue: dict[str, _Waiter] = {}  # by token, in order
         self._in_call: Sequence[_Waiter] = ()
         self._held: dict[str, str] = {}  # slot id -> token of the grant this process uses
-        self._unused: dict[str, str] = {}  # slot id -> token of a grant that reached nobody
+        #: By slot id: the token of a grant to be released, and whether it reached nobody and is to be taken back.
+        self._owed: dict[str, tuple[str, bool]] = {}
         self._poller: asyncio.Task[None] | None = None
         self._nap: asyncio.Future[None] | None = None
         self._woken = False
@@ -140,10 +145,17 @@ class Limiter:
     async def release(self, slot_id: str) -> None:
         """Free the slot: the vendor has answered, or is known to be done. Freeing it twice does nothing.
 
-        Only a grant of this process, or a ghost of any, is freed: not the slot of a process that took over.
+        Only a grant of this process, or a ghost of any, is freed: not the slot of a process that took over. While Redis
+        is away its error comes through, and the grant is freed as soon as it is back.
         """
         token = self._held.get(slot_id, "")
-        await self._call("release", slot_id, token, self._policy_json, "0")
+        try:
+            await self._call("release", slot_id, token, self._policy_json, "0")
+        except RedisError:
+            if token:
+                self._owed[slot_id] = (token, False)
+                self._start_poller()
+            raise
         self._forget(slot_id, token)
         self._wake()
 
@@ -245,7 +257,7 @@ class Limiter:
     def _give_back(self, waiters: Iterable[_Waiter]) -> None:
         """Note grants that reach nobody (or may exist); the poller frees them before it asks for more."""
         for waiter in waiters:
-            self._unused[waiter.slot_id] = waiter.token
+            self._owed[waiter.slot_id] = (waiter.token, True)
             self._forget(waiter.slot_id, waiter.token)
 
     def _forget(self, slot_id: str, token: str) -> None:
@@ -256,7 +268,7 @@ class Limiter:
         if self._poller is None or self._poller.done():
             self._poller = asyncio.get_running_loop().create_task(self._poll(), name="limiter poller")
             self._poller.add_done_callback(self._poller_ended)
-        elif self._unused:
+        elif self._owed:
             self._wake()
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
@@ -270,17 +282,21 @@ class Limiter:
         self._in_call = ()
         for waiter in self._queue.values():
             if not waiter.granted.done():
-                waiter.granted.set_exception(error)
+                waiter.granted.set_exception(own_error(error) if isinstance(error, Exception) else error)
         self._queue.clear()
+        if self._owed:
+            poller.get_loop().call_later(OWED_SECONDS, self._start_poller)
 
     async def _poll(self) -> None:
         """Ask for everyone who waits, as long as anyone does: the only code that acquires."""
-        while self._queue or self._unused:
+        while self._queue or self._owed:
             self._woken = False
-            for slot_id, token in list(self._unused.items()):
-                await self._call("release", slot_id, token, self._policy_json, "1")
-                if self._unused.get(slot_id) == token:
-                    del self._unused[slot_id]
+            for slot_id, owed in list(self._owed.items()):
+                token, is_unused = owed
+                await self._call("release", slot_id, token, self._policy_json, str(int(is_unused)))
+                self._forget(slot_id, token)
+                if self._owed.get(slot_id) == owed:
+                    del self._owed[slot_id]
             batch = list(islice(self._queue.values(), BATCH))
             wait_seconds = await self._ask(batch) if batch else 0.0
             if self._queue and wait_seconds and not self._woken:

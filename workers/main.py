@@ -27,6 +27,7 @@ from celery.signals import (
     worker_shutdown,
     worker_shutting_down,
 )
+from redis.exceptions import RedisError
 
 from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
@@ -65,7 +66,8 @@ async def _deliver(kind: str, key: str) -> str:
 
 
 def _register(kind: str) -> None:
-    @app.task(name=kind, bind=True)
+    # a Redis that is away is everybody's: one line for each, no traceback
+    @app.task(name=kind, bind=True, throws=(RedisError,))
     async def run(self: Any) -> str:
         return await _deliver(kind, self.request.id)
 

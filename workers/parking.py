@@ -42,7 +42,9 @@ PARKED_MESSAGES: Final = 10_000
 RAW_BYTES: Final = 64 * 1024
 
 #: kombu's own pause between attempts to reconnect grows to 30 s; a broker that is back should be used at once
-RECONNECT_SECONDS: Final = 5
+RECONNECT_SECONDS: Final = 1
+#: The first, and by how much each is longer: Celery's two seconds are long beside the restart of a server.
+FIRST_RECONNECT_SECONDS: Final = 0.25
 
 
 class MalformedError(Exception):
@@ -171,7 +173,12 @@ class ParkingConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
         stock_transport, stock_ensure = connection.get_transport_cls, connection.ensure_connection
         # on the instance, where a failover to another URL leaves them
         connection.get_transport_cls = lambda: parking_transport(stock_transport())
-        connection.ensure_connection = functools.partial(stock_ensure, interval_max=RECONNECT_SECONDS)
+        connection.ensure_connection = functools.partial(
+            stock_ensure,
+            interval_start=FIRST_RECONNECT_SECONDS,
+            interval_step=FIRST_RECONNECT_SECONDS,
+            interval_max=RECONNECT_SECONDS,
+        )
         return self.ensure_connected(connection)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:

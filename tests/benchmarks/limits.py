@@ -41,8 +41,7 @@ TIMEOUT_SECONDS: Final = 5
 #: Few commands a process at once: with many, each waits long for its second request, and a request that commands share
 #: takes everybody along, so that nobody waits for the next one.
 MOST_SHARED: Final = 4
-#: What workers tell each other at the start is of no use here and takes a second.
-OPTIONS: Final = f"-c {MOST_SHARED} --without-mingle --without-gossip"
+OPTIONS: Final = f"-c {MOST_SHARED}"
 #: Requests that come beside those that are waited for: while a process starts, while answers are lost.
 SPARE_REQUESTS: Final = 100
 #: The slowest first request, behind the start of four processes on a busy machine.

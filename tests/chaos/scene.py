@@ -34,8 +34,6 @@ QUICK: Final = {
     "STOCKRELAY_PARTSBOX_CONCURRENCY": "100",
     "STOCKRELAY_PARTSBOX_USER": "relay",
 }
-#: What workers tell each other at the start is of no use here and takes a second.
-_ALONE: Final = "--without-mingle --without-gossip"
 _CONTROL_SECONDS: Final = 30
 
 
@@ -64,7 +62,7 @@ class Scene(Books):
         command = read_procfile()[WORKER].replace("workers.main", module)
         process = Process(
             name,
-            ["/bin/sh", "-c", f"{command} {_ALONE} -n {name}@%h {options}"],
+            ["/bin/sh", "-c", f"{command} -n {name}@%h {options}"],
             log=self._folder / f"{name}.log",
             ready=lambda: process.printed(" ready."),
             environment={**self.stack.environment, **settings},

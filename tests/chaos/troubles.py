@@ -36,7 +36,7 @@ CLASSES: Final = (
 #: Longer than a worker's lease: whoever is frozen for so long has lost what it had.
 LONGEST_FREEZE_SECONDS: Final = 5.0
 #: Redis is everybody's trouble: it comes so many times as often as that of one program.
-REDIS_SHARE: Final = 3
+REDIS_SHARE: Final = 2
 #: A program that will not start while Redis is away is started again, as a supervisor does.
 STARTS: Final = 20
 CONTROL_SECONDS: Final = 30

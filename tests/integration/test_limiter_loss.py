@@ -155,6 +155,7 @@ async def test_an_unreachable_server_grants_nothing_and_everyone_hears_of_it(mak
 
         results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), SOON_SECONDS)
         assert all(isinstance(result, redis.exceptions.ConnectionError) for result in results)
+        assert len({id(result) for result in results}) == len(results)  # a shared one's traceback grows with each
         with pytest.raises(redis.exceptions.ConnectionError):
             await limiter.release("a")
 
@@ -163,6 +164,29 @@ async def test_an_unreachable_server_grants_nothing_and_everyone_hears_of_it(mak
         await limiter.release("a")  # the state survived: the slot was still taken, and is ours to free
         await limiter.acquire("b")
         assert (await limiter.snapshot()).in_flight == 1
+
+
+async def test_a_slot_whose_release_was_lost_with_the_server_is_free_soon_after_it_is_back(
+    make_valkey: MakeValkey,
+) -> None:
+    """It stayed taken for the whole life of a slot: after a few restarts nothing was sent for minutes."""
+    server = make_valkey()
+    no_retry = Retry(NoBackoff(), 0)
+    async with (
+        Redis.from_url(server.url, retry=no_retry) as client,
+        Redis.from_url(server.url, retry=no_retry) as other_client,
+    ):
+        limiter = Limiter(client, "vendor", policy_of(concurrency=1, slot_seconds=600.0))
+        await limiter.acquire("a")
+        server.kill()
+        with pytest.raises(redis.exceptions.ConnectionError):
+            await limiter.release("a")
+
+        server.start()
+
+        other = Limiter(other_client, "vendor", policy_of(concurrency=1, slot_seconds=600.0))
+        await asyncio.wait_for(other.acquire("b"), SOON_SECONDS)
+        assert (await other.snapshot()).in_flight == 1
 
 
 async def test_a_server_that_lost_its_scripts_is_taught_again(make_limiter: MakeLimiter, redis_client: Redis) -> None:
