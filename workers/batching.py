@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorError
+from tasks.script_calls import own_error
 from workers.packing import pack
 from workers.shared_request import ListOperation, Member, NobodyLeftError, SharedRequest
 
@@ -176,13 +177,9 @@ class _Batcher(ABC, Generic[R]):
 
     def _own(self, error: Exception, item: Item, size: int) -> Exception:
         """Give one member its own error, about its own item."""
-        if not isinstance(error, VendorError):
-            return error
-        own = type(error).__new__(type(error), *error.args)
-        own.__dict__.update(error.__dict__)
-        own.__cause__ = error.__cause__
-        if error.exchange is not None:
-            own.exchange = replace(error.exchange, request=self._operation.shown(item, size))
+        own = own_error(error)
+        if isinstance(own, VendorError) and own.exchange is not None:
+            own.exchange = replace(own.exchange, request=self._operation.shown(item, size))
         return own
 
 

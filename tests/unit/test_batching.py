@@ -206,6 +206,8 @@ async def test_what_the_limiter_raises_reaches_everyone_who_waits_and_nothing_is
     found = await outcomes(tasks)
 
     assert [type(one) for one in found] == [type(error)] * 3
+    assert [str(one) for one in found] == [str(error)] * 3
+    assert len({id(one) for one in found}) == 3  # a shared one's traceback grows with each who raises it
     assert [sender.permits for sender in senders] == [0, 0, 0]
     assert bench.session.sent == []
     assert bench.limiter.waiting == 0

@@ -72,6 +72,14 @@ def test_everyone_is_sent_exactly_once_and_each_record_once_a_request(
         assert sharing or len(named) == len(set(named))
 
 
+def test_a_record_that_is_in_a_request_waits_for_the_next_one_with_its_second_write() -> None:
+    load = [One(Item.of(name, ""), None, number) for number, name in enumerate("aab")]
+
+    requests = packed_to_the_end(load, Room(500, 10_000, 2), sharing=False)
+
+    assert [[one.number for one in request] for request in requests] == [[0, 2], [1]]
+
+
 @given(LOADS, ROOMS, st.booleans())
 def test_no_request_is_larger_than_its_room_unless_one_item_alone_is(
     load: list[One],
