@@ -81,6 +81,14 @@ class Absolute(_OnRecord[C]):
         return Absent() if record.fields == target.image.fields else Undecidable(Why.CHANGED, (record,))
 
 
+def ignored_if_unmoved(finding: Finding, image: Image) -> Finding:
+    """Take a confirmed write for ignored where just that part of it is there which an earlier send had brought."""
+    match finding:
+        case Undecidable(Why.INCOMPLETE, (Record() as found,)) if found.fields == image.fields:
+            return Undecidable(Why.IGNORED)
+    return finding
+
+
 class ListSetting(Absolute[C]):
     """Sets several items of a record by one request: the vendor may carry it out in part, and confirm it all the same.
 
@@ -95,12 +103,7 @@ class ListSetting(Absolute[C]):
         return all(as_wanted for _, as_wanted in self.items(record.fields, command).values())
 
     async def proof(self, command: C, target: Target[Any]) -> Finding:
-        match await super().proof(command, target):
-            case Undecidable(Why.INCOMPLETE, (Record() as found,)) if found.fields == target.image.fields:
-                # what an earlier send brought is there, and this one was confirmed and brought nothing
-                return Undecidable(Why.IGNORED)
-            case finding:
-                return finding
+        return ignored_if_unmoved(await super().proof(command, target), target.image)
 
     def find(self, record: Record | None, command: C, target: Target[Any]) -> Finding:
         match super().find(record, command, target):

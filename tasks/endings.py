@@ -1,8 +1,10 @@
-"""Ending background loops for certain."""
+"""Ending for certain: background loops, and output that nobody takes any more."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -22,3 +24,10 @@ async def end_loops(loops: Iterable[asyncio.Task[None]]) -> None:
         for loop in running:
             loop.cancel()
         await asyncio.wait(running, timeout=LOST_CANCEL_SECONDS)
+
+
+def drop_output() -> None:
+    """Let what is still buffered for standard output go nowhere: at its end Python would fail to write it once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -141,3 +141,11 @@ class DamagedRecordError(LedgerError):
     def __init__(self, record: DamagedRecord) -> None:
         super().__init__(f"{record.key}: damaged record: {record.problem}")
         self.record = record
+
+
+def own_error(error: Exception) -> Exception:
+    """Give a caller an error of its own: whoever raises a shared one makes everybody's traceback longer."""
+    own = type(error).__new__(type(error), *error.args)
+    own.__dict__.update(error.__dict__)
+    own.__cause__ = error.__cause__
+    return own

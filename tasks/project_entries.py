@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Protocol, Sel
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from tasks.absolute import ListSetting, Removal
+from tasks.absolute import ListSetting, Removal, ignored_if_unmoved
 from tasks.commands import Command, Line, Model, PlainText, Quantity, VendorId
 from tasks.effects import Effect
 from tasks.entry_lookup import find_missing, judge_entries, marked_by
@@ -297,11 +297,7 @@ class EntryRemoval(Removal[DeleteEntries]):
         return await target.port.delete_entries(command.project_id, tuple(there), sending)
 
     async def proof(self, command: DeleteEntries, target: Target[ProjectEntryPort]) -> Finding:
-        match await super().proof(command, target):
-            case Undecidable(Why.INCOMPLETE, (Record() as found,)) if found.fields == target.image.fields:
-                return Undecidable(Why.IGNORED)
-            case finding:
-                return finding
+        return ignored_if_unmoved(await super().proof(command, target), target.image)
 
     async def look(self, command: DeleteEntries, target: Target[ProjectEntryPort]) -> Finding:
         record = await self.read(command, target)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from redis.exceptions import NoScriptError
 
+from tasks.errors import own_error
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -105,11 +107,3 @@ def _deliver(call: _Call[Any, Answered], answer: Answered | Exception) -> None:
         call.answer.set_exception(own_error(answer))
     else:
         call.answer.set_result(answer)
-
-
-def own_error(error: Exception) -> Exception:
-    """Give a caller an error of its own: whoever raises a shared one makes everybody's traceback longer."""
-    own = type(error).__new__(type(error), *error.args)
-    own.__dict__.update(error.__dict__)
-    own.__cause__ = error.__cause__
-    return own

@@ -16,8 +16,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
-from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorError
-from tasks.script_calls import own_error
+from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorError, own_error
 from workers.packing import pack
 from workers.shared_request import ListOperation, Member, NobodyLeftError, SharedRequest
 

@@ -32,7 +32,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from tasks.script_calls import own_error
+from tasks.errors import own_error
 from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedError, Permit, Rate, microseconds
 
 __all__ = ["LimitPolicy", "LimitSnapshot", "Limiter", "PausedError", "Permit", "Rate"]

@@ -20,11 +20,12 @@ from producers.scanner.inputs import InputError
 from producers.scanner.lookups import CachedDirectory, DirectoryClient
 from producers.scanner.receiver import Receiver
 from producers.scanner.running import Running
-from producers.scanner.screen import Documents, FullScreen, Lines, Nothing, let_go
+from producers.scanner.screen import Documents, FullScreen, Lines, Nothing
 from producers.scanner.sounds import Sounds
 from producers.scanner.station import SCHEMA, Station
 from producers.scanner.tools import COMMANDS
 from producers.settings import STATION_PREFIX, StationSettings
+from tasks.endings import drop_output
 from tasks.settings import SettingsError, read_environment
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _run(settings: StationSettings, behaviour: Behaviour) -> int:
     except* (OutboxError, InputError) as errors:
         click.echo(f"stockrelay-station: {_first(errors)}", err=True)
     except* BrokenPipeError:
-        let_go()  # what is stored stays stored
+        drop_output()  # what is stored stays stored
     return code
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -75,11 +73,6 @@ class Screen(Protocol):
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-
-
-def let_go() -> None:
-    """Nobody reads standard output any more: what is left to be flushed goes nowhere instead of failing again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def status_text(waiting: int, trouble: str) -> str:

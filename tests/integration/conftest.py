@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -14,15 +15,25 @@ from producers.webhooks.health import Readiness
 from tasks.submit import Submitter
 from tests.integration.command_api_harness import FakeLedger, serving
 from tests.integration.ledger_harness import Desk, check, dump
+from tests.integration.station_page_harness import chromium
 from workers.limiter import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from playwright.async_api import Browser
+
     from tests.conftest import SharedValkey
     from tests.integration.command_api_harness import Door
     from tests.integration.limiter_harness import MakeLimiter
     from workers.limits import LimitPolicy
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A browser process for a module's tests."""
+    async with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from producers.webhooks.health import Readiness
 from tasks.redis_client import open_redis
 from tasks.submit import Submitter
 from tests.integration.command_api_harness import ROLE_TOKENS, serving
 from tests.integration.desk_harness import Night
-from tests.integration.station_page_harness import CHROMIUM, FLAGS, NETWORK_NEWS, PATIENCE_MS
+from tests.integration.station_page_harness import NETWORK_NEWS, PATIENCE_MS
 
 if TYPE_CHECKING:
     import re
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from tests.integration.command_api_harness import Door
 
+#: Who is logged in.
+BY = "operate-only"
+HOSTILE = '<img src="x" onerror="document.title=1"><script>document.title=2</script>'
 WIDE = (1280, 800)
 #: A phone, upright.
 NARROW = (390, 844)
@@ -83,17 +86,6 @@ class DeskTab:
     def faults(self) -> list[str]:
         """Give the complaints that are not about a network that a test has cut, or a refusal that it wants."""
         return [each for each in self.complaints if NETWORK_NEWS not in each]
-
-
-@contextlib.asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """A browser process."""
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS, chromium_sandbox=False
-        )
-        yield opened
-        await opened.close()
 
 
 @contextlib.asynccontextmanager

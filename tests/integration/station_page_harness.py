@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playwright.async_api import expect
+from playwright.async_api import async_playwright, expect
 
 from tasks.directory import Thing, ThingType, code_of, directory_prefix
 from tests.integration.command_api_harness import STATION_TOKEN
@@ -64,6 +64,19 @@ READ_OUTBOX = """
   };
 })
 """
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    """A browser process."""
+    async with async_playwright() as playwright:
+        opened = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS, chromium_sandbox=False
+        )
+        try:
+            yield opened
+        finally:
+            await opened.close()
 
 
 async def stock(redis: Redis) -> None:

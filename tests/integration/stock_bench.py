@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from tasks.records import State
 from tasks.stock import AddStock, MoveStock, RemoveStock
 from tests.conformance.catalogue.case import event
-from tests.integration.reconciler_harness import COLLEAGUE
+from tests.integration.reconciler_harness import COLLEAGUE, warehouse
+from tests.sandbox.partsbox import PartsBoxSandbox
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from redis.asyncio import Redis
+
     from tasks.commands import Command
     from tests.integration.reconciler_harness import Warehouse
-    from tests.sandbox.partsbox import PartsBoxSandbox
 
 #: Long before any comparison.
 LONG_AGO_MS: Final = 1_700_000_000_000
+
+
+@asynccontextmanager
+async def opened_bench(redis: Redis, **changes: Any) -> AsyncIterator[Bench]:
+    """A vendor with a shelf and a line, workers for it, and one part; `changes` are settings of the vendor's worker."""
+    async with PartsBoxSandbox.running() as vendor:
+        for name in ("shelf", "line"):
+            vendor.load.storage(name)
+        async with warehouse(redis, vendor, **changes) as house:
+            yield Bench(vendor, house, "bench")
 
 
 class Bench:

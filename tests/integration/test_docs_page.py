@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import async_playwright
 
 from tasks.registry import submittable_kinds
+from tests.integration.station_page_harness import CHROMIUM, PATIENCE_MS, chromium
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,43 +17,23 @@ if TYPE_CHECKING:
 
     from tests.integration.command_api_harness import Door
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-#: A browser on a busy machine starts slowly.
-PATIENCE_MS = 60_000
-
 browser_needed = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}")
 
 
 @contextlib.asynccontextmanager
 async def browsing(door: Door) -> AsyncIterator[tuple[Page, list[str], list[str]]]:
     """A page at /docs, once it has shown something; with what it complained of, and what it asked for."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS, chromium_sandbox=False
-        )
-        try:
-            page = await browser.new_page(viewport={"width": 1280, "height": 900})
-            page.set_default_timeout(PATIENCE_MS)
-            complaints: list[str] = []
-            asked: list[str] = []
-            page.on("console", lambda message: complaints.append(message.text))
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("request", lambda request: asked.append(request.url))
-            await page.goto(f"{door.url}/docs")
-            await page.wait_for_selector(".card")
-            yield page, complaints, asked
-        finally:
-            await browser.close()
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(PATIENCE_MS)
+        complaints: list[str] = []
+        asked: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(f"{door.url}/docs")
+        await page.wait_for_selector(".card")
+        yield page, complaints, asked
 
 
 @browser_needed

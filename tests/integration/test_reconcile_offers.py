@@ -11,9 +11,9 @@ from tasks.identity import marker_of
 from tasks.part_upsert import UpsertPart
 from tasks.records import State
 from tests.conformance.catalogue.case import event
-from tests.integration.reconciler_harness import COLLEAGUE, Warehouse, command_of, only, put_right, summed, warehouse
-from tests.integration.stock_bench import Bench
-from tests.sandbox.partsbox import API_USER, PartsBoxSandbox
+from tests.integration.reconciler_harness import COLLEAGUE, command_of, only, put_right, summed
+from tests.integration.stock_bench import Bench, opened_bench
+from tests.sandbox.partsbox import API_USER
 from workers.reconciler.findings import Finding
 
 if TYPE_CHECKING:
@@ -25,22 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[PartsBoxSandbox]:
-    async with PartsBoxSandbox.running() as vendor:
-        for name in ("shelf", "line"):
-            vendor.load.storage(name)
-        yield vendor
-
-
-@pytest.fixture
-async def house(redis_client: Redis, sandbox: PartsBoxSandbox) -> AsyncIterator[Warehouse]:
-    async with warehouse(redis_client, sandbox) as opened:
+async def bench(redis_client: Redis) -> AsyncIterator[Bench]:
+    async with opened_bench(redis_client) as opened:
         yield opened
-
-
-@pytest.fixture
-def bench(sandbox: PartsBoxSandbox, house: Warehouse) -> Bench:
-    return Bench(sandbox, house, "bench")
 
 
 async def found_by(bench: Bench) -> Difference:
@@ -158,19 +145,17 @@ async def test_an_offer_that_the_vendor_refused_is_offered_as_another_command(be
     assert bench.on_hand() == (105, 0)
 
 
-async def test_a_created_part_that_was_made_again_is_not_offered_a_second_time(
-    bench: Bench, house: Warehouse, sandbox: PartsBoxSandbox
-) -> None:
-    (parent,) = await house.apply(UpsertPart(name="BC847", description="NPN", **event()))
+async def test_a_created_part_that_was_made_again_is_not_offered_a_second_time(bench: Bench) -> None:
+    (parent,) = await bench.house.apply(UpsertPart(name="BC847", description="NPN", **event()))
     assert parent.state is State.APPLIED
-    (part,) = sandbox.state.parts.keys() - {bench.part}
-    sandbox.state.forget_part(part)
-    await put_right(house, only(await house.reconcile("partsbox")))
+    (part,) = bench.sandbox.state.parts.keys() - {bench.part}
+    bench.sandbox.state.forget_part(part)
+    await put_right(bench.house, only(await bench.house.reconcile("partsbox")))
 
-    report = await house.reconcile("partsbox")
+    report = await bench.house.reconcile("partsbox")
 
     assert (report.differences, report.uncompared) == ((), ())
-    assert len(sandbox.state.parts) == 2
+    assert len(bench.sandbox.state.parts) == 2
 
 
 # lots

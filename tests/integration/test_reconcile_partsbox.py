@@ -14,9 +14,9 @@ from tasks.parts import DeletePart
 from tasks.records import State
 from tasks.stock import CorrectStock
 from tests.conformance.catalogue.case import event
-from tests.integration.reconciler_harness import COLLEAGUE, Warehouse, only, put_right, summed, warehouse
-from tests.integration.stock_bench import Bench
-from tests.sandbox.partsbox import API_USER, PartsBoxSandbox
+from tests.integration.reconciler_harness import COLLEAGUE, only, put_right, summed
+from tests.integration.stock_bench import Bench, opened_bench
+from tests.sandbox.partsbox import API_USER
 from workers.reconciler.findings import Finding
 
 if TYPE_CHECKING:
@@ -32,22 +32,9 @@ LATE_SECONDS = 1.2
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[PartsBoxSandbox]:
-    async with PartsBoxSandbox.running() as vendor:
-        for name in ("shelf", "line"):
-            vendor.load.storage(name)
-        yield vendor
-
-
-@pytest.fixture
-async def house(redis_client: Redis, sandbox: PartsBoxSandbox) -> AsyncIterator[Warehouse]:
-    async with warehouse(redis_client, sandbox, settle_seconds=SETTLE_SECONDS) as opened:
+async def bench(redis_client: Redis) -> AsyncIterator[Bench]:
+    async with opened_bench(redis_client, settle_seconds=SETTLE_SECONDS) as opened:
         yield opened
-
-
-@pytest.fixture
-def bench(sandbox: PartsBoxSandbox, house: Warehouse) -> Bench:
-    return Bench(sandbox, house, "bench")
 
 
 async def test_what_was_applied_and_is_there_is_no_difference(bench: Bench) -> None:
@@ -190,26 +177,22 @@ async def test_an_entry_that_no_command_made_is_foreign(bench: Bench, stranger: 
         assert bench.on_hand() == (105, 0)
 
 
-async def test_nothing_is_offered_for_an_unmarked_entry_while_our_own_user_is_not_known(
-    bench: Bench, house: Warehouse
-) -> None:
+async def test_nothing_is_offered_for_an_unmarked_entry_while_our_own_user_is_not_known(bench: Bench) -> None:
     """It may be a colleague's own booking."""
     await bench.applied(bench.add())
     bench.write(COLLEAGUE)
 
-    found = only(await house.reconcile("partsbox", user=None))
+    found = only(await bench.house.reconcile("partsbox", user=None))
 
     assert (found.finding, found.offers) == (Finding.FOREIGN, ())
 
 
-async def test_on_parts_that_no_command_has_moved_only_our_users_entries_are_foreign(
-    bench: Bench, sandbox: PartsBoxSandbox, house: Warehouse
-) -> None:
-    theirs = Bench(sandbox, house, "theirs")
+async def test_on_parts_that_no_command_has_moved_only_our_users_entries_are_foreign(bench: Bench) -> None:
+    theirs = Bench(bench.sandbox, bench.house, "theirs")
     theirs.write(COLLEAGUE)
     bench.write(API_USER)
 
-    report = await house.reconcile("partsbox")
+    report = await bench.house.reconcile("partsbox")
 
     assert summed(report) == [(Finding.FOREIGN, f"part {bench.part}")]
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import async_playwright
 
 from producers.scanner.commands import sheet_codes
 from producers.webhooks.health import Readiness
@@ -22,7 +21,6 @@ from tests.integration.command_api_harness import serving
 from tests.integration.ledger_harness import Desk as LedgerDesk
 from tests.integration.station_page_harness import (
     CHROMIUM,
-    FLAGS,
     NETWORK_NEWS,
     PATIENCE_MS,
     Tab,
@@ -48,16 +46,6 @@ pytestmark = [
 ]
 LABELS = json.loads((Path(__file__).parents[1] / "fixtures" / "labels.json").read_text())["labels"]
 SHELF, BIN, OPAMP = (FLOWS["things"][name]["id"] for name in ("shelf", "bin", "opamp"))
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        opened = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS, chromium_sandbox=False
-        )
-        yield opened
-        await opened.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -51,21 +51,20 @@ class _Breaking(logging.Handler):
 def _errors_told() -> Iterator[_Breaking]:
     """Break a play by what a worker logs as an error; leave out all other logging, which costs most of the time."""
     handler = _Breaking()
-    root, before = logging.getLogger(), logging.root.manager.disable
+    root = logging.getLogger()
     root.addHandler(handler)
-    logging.disable(logging.WARNING)
     try:
-        yield handler
+        with silence(logging.WARNING):
+            yield handler
     finally:
-        logging.disable(before)
         root.removeHandler(handler)
 
 
 @contextmanager
-def silence() -> Iterator[None]:
-    """Let nothing be logged."""
+def silence(highest: int = logging.CRITICAL) -> Iterator[None]:
+    """Let nothing be logged, up to this level."""
     before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
+    logging.disable(highest)
     try:
         yield
     finally:

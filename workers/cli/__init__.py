@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from typing import Any, Final
 
 import click
 
+from tasks.endings import drop_output
 from workers.cli.dead_letters import dead_letters
 from workers.cli.directory import directory
 from workers.cli.limits import limits, pause, resume
@@ -34,17 +34,10 @@ class _Program(click.Group):
         except OSError as error:
             if error.errno not in _OUTPUT_ERRORS:
                 raise
-            _drop_output()
+            drop_output()
             told = f"the output cannot be written: {error.strerror}; it may be done: look before you ask again"
             raise click.ClickException(told) from None
         return done
-
-
-def _drop_output() -> None:
-    """Let what is still buffered go nowhere: Python would try to write it once more at its end, and complain."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 @click.group(name="stockrelay", cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})

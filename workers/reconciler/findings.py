@@ -24,7 +24,8 @@ _KEPT_CHARS: Final = 1_000_000
 _LONGEST_WORD_BYTES: Final = 100_000
 #: Of a value that stands in a sentence.
 _SHOWN_LENGTH: Final = 80
-_CAME_TO_NOTHING: Final = (State.REJECTED, State.CANCELLED)
+#: States of a command that did nothing, and will not.
+CAME_TO_NOTHING: Final = (State.REJECTED, State.CANCELLED)
 
 
 class Finding(StrEnum):
@@ -183,21 +184,21 @@ class Findings:
         `counted` are keys of such commands whose effect is part of what was compared: the offers are for the rest.
         """
         given = [useful for offer in offers if (useful := self._useful(offer, counted)) is not None]
-        left = tuple(offer for offer in given if offer.key() not in self.states)
+        left = tuple(offer for key, offer in given if key not in self.states)
         if left or not given:
             self.differences.append(Difference(finding, subject, detail, offers=left, **more))
-        for key in (offer.key() for offer in given):
+        for key, _ in given:
             if key in self.states and self.states[key] is not State.APPLIED:
-                self.skip(subject, f"command {key} would put it right, and has not ended or waits for a person")
+                self.skip(subject, on_its_way(key))
 
-    def _useful(self, offer: Offer, counted: Collection[str]) -> Offer | None:
-        """Give it as it can be submitted; None where the vendor's own data make no command."""
+    def _useful(self, offer: Offer, counted: Collection[str]) -> tuple[str, Offer] | None:
+        """Give it as it can be submitted, behind its key; None where the vendor's own data make no command."""
         try:
-            while (key := offer.key()) in counted or self.states.get(key) in _CAME_TO_NOTHING:
+            while (key := offer.key()) in counted or self.states.get(key) in CAME_TO_NOTHING:
                 offer = offer.anew()
         except InvalidCommandError:
             return None
-        return offer
+        return key, offer
 
     def skip(self, what: str, why: object) -> None:
         """Note what could not be compared."""
@@ -208,6 +209,11 @@ def shown(value: object) -> str:
     """Write a value for a sentence: short, and as JSON."""
     text = _json(value)
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
+
+
+def on_its_way(*keys: str) -> str:
+    """Say what is to put a difference right, and has not ended."""
+    return f"command {', '.join(keys)} would put it right, and has not ended or waits for a person"
 
 
 def moment_of(timestamp_ms: int) -> str:

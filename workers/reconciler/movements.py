@@ -57,6 +57,10 @@ class History:
         named = [entry for stamp in sorted(timestamps(told)) for entry in self._by_timestamp.get(stamp, [])]
         return (*marked, *(entry for entry in named if entry not in marked))
 
+    def remedies_about(self, about: str) -> Remedies:
+        """Give what was submitted to put one difference right."""
+        return self.remedies.get(about, _NO_REMEDIES)
+
     def marked_by(self, keys: frozenset[str]) -> list[StockEntry]:
         """Give the entries with the marker of one of these."""
         return [entry for key in sorted(keys) for entry in self._by_marker.get(key, ())]
@@ -80,7 +84,7 @@ class _Judged:
     @property
     def remedies(self) -> Remedies:
         """Give what was submitted to put it right."""
-        return self.history.remedies.get(self.told.key, _NO_REMEDIES)
+        return self.history.remedies_about(self.told.key)
 
     def add(self, finding: Finding, detail: str, offers: Sequence[Any] = ()) -> None:
         self.findings.add(

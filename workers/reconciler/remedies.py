@@ -11,6 +11,7 @@ from tasks.orders import ReceiveLine
 from tasks.records import State
 from tasks.stock import AddStock, MoveStock, RemoveStock
 from tasks.stock import legs_of as legs_of_stock
+from workers.reconciler.findings import on_its_way
 from workers.reconciler.offers import about_of
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class Remedies:
 
     def on_its_way(self) -> str:
         """Say what is to put it right, and has not ended."""
-        keys = ", ".join(told.key for told in self.undecided)
-        return f"command {keys} would put it right, and has not ended or waits for a person"
+        return on_its_way(*(told.key for told in self.undecided))
 
 
 def remedies_of(movements: Iterable[Told]) -> dict[str, Remedies]:

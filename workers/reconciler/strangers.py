@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tasks.identity import markers_in
-from tasks.records import State
 from tasks.submit import MAX_AHEAD_SECONDS
-from workers.reconciler.findings import Finding, moment_of
+from workers.reconciler.findings import CAME_TO_NOTHING, Finding, moment_of
 from workers.reconciler.offers import balanced
-from workers.reconciler.remedies import Remedies
 
 if TYPE_CHECKING:
     from tasks.ports import StockEntry
@@ -42,7 +40,7 @@ class Strangers:
     def _note(self, finding: Finding, history: History, entry: StockEntry, why: str) -> None:
         part, about = f"part {history.part_id}", f"entry {entry.timestamp_ms}"
         offers: tuple[Offer, ...] = ()
-        remedies = history.remedies.get(about, Remedies())
+        remedies = history.remedies_about(about)
         if self._may_be_reversed(entry):
             found = remedies.pieces()
             found[entry.storage_id or "", entry.lot_id] += entry.quantity
@@ -88,7 +86,7 @@ class Strangers:
             found = [(key, self.books.states.get(key)) for key in sorted(marked)]
             if any(key not in self.books.states for key, _ in found):
                 return self._unknown(entry)
-            ended = [state for _, state in found if state in (State.REJECTED, State.CANCELLED)]
+            ended = [state for _, state in found if state in CAME_TO_NOTHING]
             return f"its command is {ended[0].value} in the ledger" if len(ended) == len(found) and ended[0] else None
         if entry.status is not None:
             return None  # ordered, planned, reserved: not on hand, and the vendor's own programs write such

@@ -17,11 +17,12 @@ from producers.scanner.codes import CodeReader
 from producers.scanner.flows import Tone
 from producers.scanner.lookups import CachedDirectory, DirectoryClient, NoLookup
 from producers.scanner.receiver import Receiver
-from producers.scanner.screen import Documents, Lines, let_go
+from producers.scanner.screen import Documents, Lines
 from producers.scanner.station import SCHEMA, Station
 from producers.scanner.tools.script import Wait, read_script
 from producers.scanner.tools.things import KnownThings, read_things
 from producers.settings import STATION_PREFIX, StationSettings
+from tasks.endings import drop_output
 from tasks.settings import SettingsError, read_environment
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def simulate(
     except* OutboxError as errors:
         click.echo(f"Error: {errors.exceptions[0]}", err=True)
     except* BrokenPipeError:
-        let_go()  # what is stored stays stored
+        drop_output()  # what is stored stays stored
     sys.exit(code)
 
 

@@ -4,62 +4,26 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import expect
 
 from tasks.ledger import prefix_of
 from tests.integration.command_api_harness import ROLE_TOKENS, STATION_TOKEN, move
 from tests.integration.desk_harness import NAMES, PART, SHELF, Night
-from tests.integration.desk_page_harness import NARROW, WIDE, DeskTab, chromium, desk, new_tab, open_desk, served
+from tests.integration.desk_page_harness import BY, HOSTILE, NARROW, WIDE, DeskTab, desk, open_desk
 from tests.integration.station_page_harness import CHROMIUM, PATIENCE_MS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Browser, Route
 
-    from tests.conftest import SharedValkey
     from tests.integration.command_api_harness import Door
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"there is no browser at {CHROMIUM}"),
 ]
-BY: Final = "operate-only"
-HOSTILE: Final = '<img src="x" onerror="document.title=1"><script>document.title=2</script>'
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as opened:
-        yield opened
-
-
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def kept(browser: Browser) -> AsyncIterator[DeskTab]:
-    """One tab for all tests that do not care who was logged in before: a browser takes its time to make a new one."""
-    tab = await new_tab(browser)
-    yield tab
-    await tab.page.context.close()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def bench(valkey: SharedValkey) -> AsyncIterator[tuple[Night, Door]]:
-    async with served(valkey.url) as found:
-        yield found
-
-
-@pytest.fixture
-def night(bench: tuple[Night, Door]) -> Night:
-    return bench[0]
-
-
-@pytest.fixture
-def door(bench: tuple[Night, Door]) -> Door:
-    return bench[1]
 
 
 # who
