@@ -7,6 +7,7 @@ PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-peers/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Tests wait for timers and processes more than they compute: twice the cores of a small machine. ARGS="-n 0" for one.
 TEST_WORKERS := 4
@@ -55,7 +56,7 @@ mutants: $(INSTALLED) ## Break the promise by hand in many places and see each f
 drills: $(INSTALLED) ## Long runs that count: limiter, restarts, backpressure (ARGS="limiter" for one)
 	@$(BIN)/python -m tests.drills $(ARGS)
 
-bench: $(INSTALLED) ## Measure against a plain Celery worker, side by side
+bench: $(INSTALLED) $(PEERS) ## Measure against other task queues, in rounds that take turns, and print the targets
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 lock: ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
@@ -63,9 +64,10 @@ lock: ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
 	@$(COMPILE) pyproject.toml --extra build $(ARGS) -o requirements/runtime.txt
 	@$(COMPILE) pyproject.toml --extra build --extra local --extra test \
 		-c requirements/runtime.txt $(ARGS) -o requirements/dev.txt
+	@$(COMPILE) requirements/peers.in -c requirements/runtime.txt $(ARGS) -o requirements/peers.txt
 
 clean: ## Remove everything that can be made again
-	@rm -rf $(VENV) build var *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(dir $(PEERS)) build var *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A .venv whose interpreter or pip does not run (interrupted, copied, its Python removed) is made anew.
@@ -85,4 +87,12 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	@echo "Installing the pinned packages into $(VENV) ..."
 	@$(PIP) install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What `make bench` measures ours against: an environment of its own, so that none of it is ever imported by ours.
+$(PEERS): requirements/peers.txt | $(INSTALLED)
+	@echo "Installing the pinned peers into $(@D) ..."
+	@rm -rf $(@D) && $(BIN)/python -m venv $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: \
+		-r requirements/peers.txt
 	@touch $@

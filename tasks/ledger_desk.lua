@@ -1,4 +1,7 @@
--- What people decide: cancel, and the steps of the dead-letter desk. Signature and keys: see ledger_state.lua.
+-- Parents that become children, and what people decide: cancel, and the steps of the dead-letter desk. Signature and
+-- keys: see ledger_state.lua. All of these are built together, and for none of the steps in ledger.lua.
+
+local desk = {}
 
 --: what a bulk replay lists of those it left alone
 local LEFT_ALONE_KEPT = 100
@@ -9,8 +12,93 @@ local CATCH_UP_MS = 1000
 --: ended bulk replays beyond these are forgotten early
 local REDRIVES_KEPT = 200
 
+-- The first that waits at or behind a place of the list. Who waits is all of it but the head and damaged ones.
+local function first_waiting(lane, from, length)
+  for at = from, length - 1 do
+    local key = redis.call('LINDEX', lane, at)
+    if get(key, 'state') == 'waiting' and get(key, 'place') then return key, at end
+  end
+end
+
+-- A child stands where its parent was accepted: before whoever came later and still waits. Those that wait stand in
+-- the order of their places.
+local function enter_behind(lane, key, place)
+  local length, low, later = redis.call('LLEN', lane), 0, nil
+  local high = length
+  while low < high do
+    local middle = math.floor((low + high) / 2)
+    local other, at = first_waiting(lane, middle, high)
+    if other and number(other, 'place') <= place then low = at + 1
+    else later, high = other or later, middle end
+  end
+  if not later then return redis.call('RPUSH', lane, key) end
+  redis.call('LINSERT', lane, 'BEFORE', later, key)
+  take_place(later)
+end
+
+-- Count what was closed before its parent was expanded.
+local function count_closed(parent, children)
+  for _, name in ipairs(children) do
+    local applied = get(parent, 'closed:' .. key_of(name))
+    if applied then add(parent, 'done', 1) end
+    if applied == '0' then add(parent, 'failed', 1) end
+  end
+end
+
+-- {key, owner, commands, foreign, evidence, retention_seconds}: the parent's children take its place in its lanes and
+-- theirs, in one step.
+-- `foreign`: those that other vendors have admitted, as "vendor:key".
+function desk.expand()
+  local key = args.key
+  if not owned(key, {sending = 1}) then return refused(key) end
+  for _, c in ipairs(args.commands) do
+    if get(c.key, 'digest') then return refused(key) end
+  end
+  local children, mine, place = {}, {}, number(key, 'place')
+  for _, name in ipairs(lanes_of(key)) do mine[name] = true end
+  for i, c in ipairs(args.commands) do
+    c.parent = key
+    children[i] = c.key
+    store(c)
+    set(c.key, {place = place})
+    for _, name in ipairs(c.lanes) do
+      local lane = prefix .. 'lane:' .. name
+      if mine[name] then redis.call('LINSERT', lane, 'BEFORE', key, c.key)
+      else enter_behind(lane, c.key, place) end
+    end
+  end
+  local own = #children
+  for _, child in ipairs(args.foreign) do children[#children + 1] = child end
+  set(key, {total = #children, children = cjson.encode(children)})
+  release(key)
+  move(key, 'waiting', '0/' .. #children .. ' done')
+  leave_lanes(key)
+  set(key, {lanes = '[]'})
+  keep_evidence(key, args.evidence)
+  for i = 1, own do
+    if take_place(children[i]) == 0 then make_ready(children[i], '') end
+  end
+  count_closed(key, args.foreign)
+  count_children(key)
+  return {children = children}
+end
+
+-- {key, child, applied, retention_seconds}: another vendor's child of this parent is closed for good
+function desk.child_closed()
+  close_child_of(args.key, args.child, args.applied)
+  return {state = get(args.key, 'state') or 'unknown'}
+end
+
+-- {key, owner}: the children of a parent are about to be admitted at other vendors; from now on it can't be cancelled
+function desk.announce_children()
+  local key = args.key
+  if not owned(key, {sending = 1}) or number(key, 'lease_ms') <= now then return refused(key) end
+  set(key, {family = 1})
+  return {state = 'sending'}
+end
+
 -- {key, by, retention_seconds}: only what no worker has begun
-function step.cancel()
+function desk.cancel()
   local key = args.key
   if not get(key, 'state') or not sound(key) or number(key, 'total') > 0 then return refused(key) end
   if get(key, 'family') then return {error = 'refused', state = 'expanding: its children are at other vendors'} end
@@ -47,19 +135,23 @@ local function family_refusal(key)
   end
 end
 
+local function forget_correction(key)
+  set(key, {corrected = false, corrected_summary = false, corrected_lanes = false, edited_by = false})
+end
+
 -- {key, by, revision?, command?, summary?, lanes?, evidence?}: the correction for the next replay; without a command
 -- the kept one is taken back.
-function step.edit()
+function desk.edit()
   local key = args.key
   local refusal = refusal_of(key) or is_stale(key, args.revision) and changed(key) or family_refusal(key)
   if refusal then return refusal end
   if present(args.command) then
-    redis.call('HSET', cmd(key), 'corrected', args.command, 'corrected_summary', args.summary,
-      'corrected_lanes', cjson.encode(args.lanes), 'edited_by', args.by)
+    set(key, {corrected = args.command, corrected_summary = args.summary, corrected_lanes = cjson.encode(args.lanes),
+      edited_by = args.by})
   else
-    redis.call('HDEL', cmd(key), 'corrected', 'corrected_summary', 'corrected_lanes', 'edited_by')
+    forget_correction(key)
   end
-  redis.call('HINCRBY', cmd(key), 'decisions', 1)
+  add(key, 'decisions', 1)
   keep_evidence(key, args.evidence)
   return {state = get(key, 'state')}
 end
@@ -86,17 +178,16 @@ end
 
 local function correct(key, correction)
   local replaced = get(key, 'command')
-  if replaced and not get(key, 'original') then redis.call('HSET', cmd(key), 'original', replaced) end
-  redis.call('HSET', cmd(key), 'command', correction.command, 'summary', correction.summary,
-    'lanes', cjson.encode(correction.lanes))
-  redis.call('HDEL', cmd(key), 'corrected', 'corrected_summary', 'corrected_lanes', 'edited_by')
+  if replaced and not get(key, 'original') then set(key, {original = replaced}) end
+  set(key, {command = correction.command, summary = correction.summary, lanes = cjson.encode(correction.lanes)})
+  forget_correction(key)
   return replaced
 end
 
 -- A place before all that wait, behind what runs or may run now: in every lane that is its head at most, and waits for
 -- nobody. Each such place is lower than every other one.
 local function enter_lanes_first(key)
-  redis.call('HSET', cmd(key), 'place', redis.call('DECR', prefix .. 'first_places'))
+  set(key, {place = redis.call('DECR', prefix .. 'first_places')})
   for _, name in ipairs(lanes_of(key)) do
     local lane = prefix .. 'lane:' .. name
     local head = redis.call('LINDEX', lane, 0)
@@ -129,14 +220,13 @@ local function replay(key, how)
   if enters and state == 'held' then leave_lanes(key) end
   local replaced = correction and correct(key, correction)
   if enters then
-    redis.call('HSETNX', cmd(key), 'accepted_place', number(key, 'place'))
-    if at == 'head' then enter_lanes_first(key) else enter_lanes(key) end
+    if not get(key, 'accepted_place') then set(key, {accepted_place = number(key, 'place')}) end
+    if at == 'head' then enter_lanes_first(key) else enter_lanes(key, lanes_of(key)) end
   end
   redis.call('ZREM', prefix .. 'dead', key)
-  redis.call('HINCRBY', cmd(key), 'decisions', 1)
-  redis.call('HSET', cmd(key), 'attempts', 0, 'waits', 0, 'looks', 0, 'failed_looks', 0, 'crashes', 0,
-    'replayed_by', how.by)
-  redis.call('HDEL', cmd(key), 'intent_ms', 'doubt_ms', 'due_ms', 'refusal', 'confirmed', 'receipt')
+  add(key, 'decisions', 1)
+  set(key, {attempts = false, waits = false, looks = false, failed_looks = false, crashes = false, intent_ms = false,
+    doubt_ms = false, due_ms = false, refusal = false, confirmed = false, receipt = false, replayed_by = how.by})
   keep_evidence(key, how.evidence)
   keep_evidence(key, cjson.encode({what = 'replayed', by = how.by, edited = correction ~= nil, replaced = replaced,
     at = at or nil, redrive = how.redrive}))
@@ -146,11 +236,11 @@ local function replay(key, how)
 end
 
 -- {key, by, at?, revision?, command?, summary?, lanes?, evidence?}
-function step.replay() return replay(args.key, args) end
+function desk.replay() return replay(args.key, args) end
 
 -- {key, by, reason, revision?, retention_seconds, lanes?}: a person decides that a dead letter stays undone.
 -- `lanes`: where one that does not say so itself was found standing.
-function step.discard()
+function desk.discard()
   local key = args.key
   if not stands_in('dead', key) then return refused(key) end
   if is_stale(key, args.revision) then return changed(key) end
@@ -162,7 +252,7 @@ function step.discard()
   set_aside('evidence:', key, 'list')
   move(key, 'rejected', 'discarded by ' .. args.by .. ': ' .. args.reason)
   redis.call('ZREM', prefix .. 'dead', key)
-  redis.call('HSET', cmd(key), 'discarded_by', args.by)
+  set(key, {discarded_by = args.by})
   keep_evidence(key, cjson.encode({what = 'discarded', by = args.by, reason = args.reason, was = was}))
   if was == 'held' then leave_lanes(key, args.lanes) end
   retire(key)
@@ -193,7 +283,7 @@ local function letter(key)
 end
 
 -- {keys} -> {is_dead, died_ms, fields, problem?} of each: one answer is read faster than a hash for each
-function step.letters()
+function desk.letters()
   local found = {}
   for i, key in ipairs(args.keys) do found[i] = letter(key) end
   return found
@@ -213,7 +303,7 @@ local function end_job(id, state)
 end
 
 -- {id, by, filter, per_second}: the letters, "<revision> <key>" in their order, were staged under its id
-function step.begin_redrive()
+function desk.begin_redrive()
   local id = args.id
   if redis.call('EXISTS', job_name(id)) == 1 then return {state = job_field(id, 'state')} end
   local total = redis.call('LLEN', job_name(id) .. ':keys')
@@ -231,7 +321,8 @@ end
 -- replayed twice.
 local function redrive_one(id, entry, by)
   local revision, key = string.match(entry, '^(%S+) (.+)$')
-  local answer = key and replay(key, {by = by, revision = revision, redrive = id}) or {error = 'refused', state = 'unknown'}
+  local how = {by = by, revision = revision, redrive = id}
+  local answer = key and replay(key, how) or {error = 'refused', state = 'unknown'}
   if not answer.error then
     redis.call('HINCRBY', job_name(id), 'replayed', 1)
     return true
@@ -279,7 +370,7 @@ local function move_job(id, due_ms, answer)
 end
 
 -- {retention_seconds}: the bulk replays go on
-function step.move_redrives()
+function desk.move_redrives()
   local answer = {replayed = 0, skipped = 0, ended = 0}
   local found = redis.call('ZRANGE', prefix .. 'redriving', '-inf', ms(now), 'BYSCORE', 'WITHSCORES')
   for i = 1, #found, 2 do
@@ -295,7 +386,7 @@ function step.move_redrives()
 end
 
 -- {id, by, retention_seconds}: what was not replayed stays dead
-function step.cancel_redrive()
+function desk.cancel_redrive()
   local id = args.id
   if type_of(job_name(id)) ~= 'hash' then return {error = 'refused', state = 'unknown'} end
   if job_field(id, 'state') == 'running' then
@@ -305,4 +396,4 @@ function step.cancel_redrive()
   return {state = job_field(id, 'state')}
 end
 
-return cjson.encode({answer = step[ARGV[1]](), damaged = damaged})
+return answer_of(desk[asked])

@@ -63,6 +63,8 @@ SERVER_LISTENING: Final = "server.listening"
 SERVER_STOPPING: Final = "server.stopping"
 SERVER_STOPPED: Final = "server.stopped"
 
+#: Where Celery logs that a task was received, and that it succeeded.
+SAID_BETTER: Final = ("celery.worker.strategy", "celery.app.trace")
 #: What every LogRecord has; anything else on it was given by the caller as a field.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "data"}
 
@@ -88,3 +90,6 @@ def configure_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in SAID_BETTER:
+        # two more lines for each command, which its own line says better; their warnings and errors stay
+        logging.getLogger(name).setLevel(max(root.level, logging.WARNING) if root.level > logging.DEBUG else level)

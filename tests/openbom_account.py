@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pydantic import SecretStr
 
+from tests.open_writer import open_writer
 from tests.scripted_vendor import SETTLE_SECONDS
 from workers.vendors.base import Endpoint
 from workers.vendors.openbom import Login, OpenBom
@@ -71,7 +72,7 @@ class Account:
     @asynccontextmanager
     async def request(self, method: str, url: object, **options: Any) -> AsyncIterator[Any]:
         sent: list[bytes] = []
-        writer = SimpleNamespace(write=_collector(sent))
+        writer = open_writer(_collector(sent))
         await options["data"].write_with_length(writer, None)
         headers = options["headers"]
         assert headers["X-OpenBOM-AppKey"] == APP_KEY

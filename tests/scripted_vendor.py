@@ -34,25 +34,15 @@ class Limiter:
 
     fresh: list[bool] = field(default_factory=list)
     log: list[tuple[Any, ...]] = field(default_factory=list)
-    broken: bool = False
     rewards: int = 0
 
     async def acquire(self, slot_id: str) -> Any:
         self.log.append(("acquire", slot_id))
         return SimpleNamespace(fresh=lambda: self.fresh.pop(0) if self.fresh else True)
 
-    async def release(self, slot_id: str) -> None:
-        self.log.append(("release", slot_id))
-        if self.broken:
-            raise ConnectionError("the limiter's Redis is away")
-
-    async def ghost(self, slot_id: str, seconds: float) -> None:
-        self.log.append(("ghost", slot_id, seconds))
-        if self.broken:
-            raise ConnectionError("the limiter's Redis is away")
-
-    async def reward(self) -> None:
-        self.rewards += 1
+    def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
+        self.log.append(("ghost", slot_id, ghost_seconds) if ghost_seconds else ("release", slot_id))
+        self.rewards += taken
 
 
 @dataclass

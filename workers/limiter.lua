@@ -116,6 +116,10 @@ end
 local function take_slot(id, owner, free_again)
   redis.call('ZADD', SLOTS, text(free_again), id)
   redis.call('HSET', OWNERS, id, owner)
+end
+
+-- After slots were taken: both keys live as long as the last of them.
+local function prolong_slots()
   local last = redis.call('ZRANGE', SLOTS, -1, -1, 'WITHSCORES')
   local life = milliseconds_until(tonumber(last[2]))
   redis.call('PEXPIRE', SLOTS, life)
@@ -190,15 +194,23 @@ end
 local function grant(call, id, token, waited, held, at)
   for _, rate in ipairs(call.rates) do rate.tat = math.max(rate.tat, at) + rate.spacing end
   take_slot(id, token .. '@' .. text(at), at + call.policy.slot_us)
-  redis.call('HSET', RATES, 'last', token)
-  redis.call('HINCRBY', STATE, 'granted', 1)
-  if waited == '1' or at > now then redis.call('HINCRBY', STATE, 'waits', 1) end
+  call.last = token
+  call.grants = call.grants + 1
+  if waited == '1' or at > now then call.waits = call.waits + 1 end
   if not held then call.taken = call.taken + 1 end
   if call.state.probing then
     call.state.probe, call.state.probe_token = id, token
     redis.call('HSET', STATE, 'probe', id, 'probe_token', token)
   end
-  call.granted = true
+end
+
+-- What all grants of one call leave behind, written once.
+local function write_grants(call)
+  write_rates(call.rates)
+  prolong_slots()
+  redis.call('HSET', RATES, 'last', call.last)
+  redis.call('HINCRBY', STATE, 'granted', call.grants)
+  if call.waits > 0 then redis.call('HINCRBY', STATE, 'waits', call.waits) end
 end
 
 -- The time of the grant for one waiter, 0 when refused. A token that was granted before (the answer was lost and
@@ -224,30 +236,44 @@ local operations = {}
 --     time of grant or 0, ...}
 function operations.acquire(process, policy)
   drop_expired_slots()
-  local call = {state = read_state(), policy = effective_policy(policy), taken = redis.call('ZCARD', SLOTS)}
+  local call = {state = read_state(), policy = effective_policy(policy), taken = redis.call('ZCARD', SLOTS),
+                grants = 0, waits = 0}
   call.rates = read_rates(call.policy, call.state.factor)
   call.elders_wait = wait_for_elders(process)
   local reply = {now, 0, '', 0, slowness(call.state), pause_of(call.state) and 1 or 0}
   for i = 4, #ARGV, 3 do reply[#reply + 1] = decide(call, ARGV[i], ARGV[i + 1], ARGV[i + 2]) end
-  if call.granted then write_rates(call.rates) end
+  local granted = call.grants > 0
+  if granted then write_grants(call) end
   if call.refused then
     reply[2], reply[3], reply[4] = math.max(1, math.ceil(call.refused[1])), call.refused[2], call.refused[3]
-    if reply[2] <= NAP and not pause_of(call.state) then keep_turn(process, reply[2], call.granted) end
-  elseif call.granted then
+    if reply[2] <= NAP and not pause_of(call.state) then keep_turn(process, reply[2], granted) end
+  elseif granted then
     leave_turn(process)
   end
   return reply
 end
 
--- slot id, token or "", policy, "1" if the permit was never used -> 1 if freed. Without a token only a ghost is freed;
--- with a token only its own grant, so a process that overslept cannot free the slot of the one that took over.
-function operations.release(id, token, policy, unused)
+-- Without a token only a ghost is freed; with a token only its own grant, so a process that overslept cannot free the
+-- slot of the one that took over. Whether it was freed.
+local function free(id, token)
   local owner = redis.call('HGET', OWNERS, id)
-  if not (token == '' and owner == 'ghost' or token ~= '' and owned_by(owner, token)) then return {0} end
+  if not (token == '' and owner == 'ghost' or token ~= '' and owned_by(owner, token)) then return false end
   redis.call('ZREM', SLOTS, id)
   redis.call('HDEL', OWNERS, id)
+  return true
+end
+
+-- slot id, token or "", ... -> {1}
+function operations.release(...)
+  local slots = {...}
+  for i = 1, #slots, 2 do free(slots[i], slots[i + 1]) end
+  return {1}
+end
+
+-- slot id, token, policy -> {1}: the permit was never used
+function operations.take_back(id, token, policy)
   -- Only the latest grant can be taken back: later ones were spaced after it.
-  if unused == '1' and redis.call('HGET', RATES, 'last') == token then
+  if free(id, token) and redis.call('HGET', RATES, 'last') == token then
     local rates = read_rates(effective_policy(policy), FULL)
     for _, rate in ipairs(rates) do rate.tat = math.max(0, rate.tat - rate.interval) end
     write_rates(rates)
@@ -266,6 +292,7 @@ function operations.ghost(id, token, duration)
   else
     take_slot(id, 'ghost', free_again)
   end
+  prolong_slots()
   return {1}
 end
 

@@ -25,14 +25,16 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from tasks.errors import own_error
+from tasks.script_calls import ScriptCalls
+from workers.grants import Grants, failed, log_untold
 from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedError, Permit, Rate, microseconds
 
 __all__ = ["LimitPolicy", "LimitSnapshot", "Limiter", "PausedError", "Permit", "Rate"]
@@ -58,6 +60,9 @@ MAX_RETRY_AFTER_SECONDS = 86_400.0
 OWED_SECONDS = 1.0
 #: A reason is shown in one line of a table.
 MAX_REASON_LENGTH = 200
+
+#: How a task is named that waits until it makes sense to ask again; behind it stands the limiter's key.
+NAP_OF = "limiter nap of "
 
 _VENDOR = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _SCRIPT = (Path(__file__).with_suffix(".lua")).read_text(encoding="utf-8")
@@ -96,9 +101,10 @@ class Limiter:
     ) -> None:
         if _VENDOR.fullmatch(vendor) is None:
             raise ValueError(f"a vendor's name is made of a-z, 0-9, _ and -: {vendor!r}")
-        self._script = redis.register_script(_SCRIPT)
         names = ("state", "rates", "slots", "owners", "turns", "promises")
-        self._keys = tuple(f"sr:{{{vendor}}}:limit:{name}" for name in names)
+        keys = [f"sr:{{{vendor}}}:limit:{name}" for name in names]
+        self._calls = ScriptCalls(redis, redis.register_script(_SCRIPT), keys)
+        self._name = keys[0]
         self._slot_seconds = policy.slot_seconds
         self._policy_json = policy.to_json()
         self._max_wait_seconds = max_wait_seconds
@@ -110,11 +116,9 @@ class Limiter:
         self._asked = 0
         self._queue: dict[str, _Waiter] = {}  # by token, in order
         self._in_call: Sequence[_Waiter] = ()
-        self._held: dict[str, str] = {}  # slot id -> token of the grant this process uses
-        #: By slot id: the token of a grant to be released, and whether it reached nobody and is to be taken back.
-        self._owed: dict[str, tuple[str, bool]] = {}
+        self._grants = Grants(self._calls, self._policy_json, freed=self._wake, owing=self._start_poller)
         self._poller: asyncio.Task[None] | None = None
-        self._nap: asyncio.Future[None] | None = None
+        self._nap: asyncio.Task[None] | None = None
         self._woken = False
         #: When `reward` next needs a call; infinite at full speed.
         self._reward_due = math.inf
@@ -148,25 +152,38 @@ class Limiter:
         Only a grant of this process, or a ghost of any, is freed: not the slot of a process that took over. While Redis
         is away its error comes through, and the grant is freed as soon as it is back.
         """
-        token = self._held.get(slot_id, "")
-        try:
-            await self._call("release", slot_id, token, self._policy_json, "0")
-        except RedisError:
-            if token:
-                self._owed[slot_id] = (token, False)
-                self._start_poller()
-            raise
-        self._forget(slot_id, token)
-        self._wake()
+        await asyncio.shield(self._grants.release(slot_id))
 
     async def ghost(self, slot_id: str, seconds: float) -> None:
         """Keep the slot taken until `seconds` from now or `release`: we hung up, the vendor may still be working.
 
         Any process may call this, also after the slot ran out, and then release it.
         """
-        token = self._held.get(slot_id, "")
-        await self._call("ghost", slot_id, token, microseconds(seconds))
-        self._forget(slot_id, token)
+        await asyncio.shield(self._grants.ghost(slot_id, seconds))
+
+    def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
+        """Release the slot, or make a ghost of it, without waiting: Redis hears of it before what is asked next.
+
+        `taken`: the vendor took the request; see `reward`. A Redis that is away is logged, as `aclose` waits for it.
+        """
+        log = partial(log_untold, slot_id)
+        grants = self._grants
+        told = grants.ghost(slot_id, ghost_seconds) if ghost_seconds else grants.release(slot_id)
+        told.add_done_callback(log)
+        if taken and self._clock() >= self._reward_due:
+            self._reward().add_done_callback(log)
+
+    def refuse(self, error: Callable[[], Exception]) -> None:
+        """Raise an error to everyone who waits for a permit."""
+        waiters = list(self._queue.values())
+        self._queue.clear()
+        for waiter in waiters:
+            if not waiter.granted.done():
+                waiter.granted.set_exception(error())
+
+    async def aclose(self) -> None:
+        """Wait, for a while, until Redis knows which slots were left."""
+        await self._grants.aclose()
 
     async def pause(self, seconds: float | None, reason: str) -> None:
         """Grant nothing for `seconds`, in no process; None: until `resume`. Never shortens a longer pause.
@@ -208,11 +225,8 @@ class Limiter:
 
         Costs no Redis call at full speed. Call it for refusals of the content too: the vendor did take the request.
         """
-        if self._clock() < self._reward_due:
-            return
-        (slowness,) = await self._call("reward")
-        self._reward_due = {0: math.inf, 1: self._clock() + RAMP_SECONDS}.get(int(slowness), -math.inf)
-        self._wake()
+        if self._clock() >= self._reward_due:
+            await asyncio.shield(self._reward())
 
     async def configure(self, policy: LimitPolicy | None) -> None:
         """Put another policy in force in all processes at once, without a restart; None: back to their own.
@@ -244,8 +258,19 @@ class Limiter:
         )
 
     async def _call(self, operation: str, *arguments: str | int) -> list[Any]:
-        found: list[Any] = await self._script(keys=self._keys, args=(operation, *arguments))
+        found: list[Any] = await self._calls.run((operation, *arguments))
         return found
+
+    def _reward(self) -> asyncio.Future[Any]:
+        told = self._grants.tell("reward")
+        told.add_done_callback(self._rewarded)
+        return told
+
+    def _rewarded(self, told: asyncio.Future[Any]) -> None:
+        if not failed(told):
+            slowness = int(told.result()[0])
+            self._reward_due = {0: math.inf, 1: self._clock() + RAMP_SECONDS}.get(slowness, -math.inf)
+            self._wake()
 
     def _abandon(self, waiter: _Waiter) -> None:
         """Undo a cancelled `acquire`; a grant under way is noticed when its answer arrives."""
@@ -257,18 +282,13 @@ class Limiter:
     def _give_back(self, waiters: Iterable[_Waiter]) -> None:
         """Note grants that reach nobody (or may exist); the poller frees them before it asks for more."""
         for waiter in waiters:
-            self._owed[waiter.slot_id] = (waiter.token, True)
-            self._forget(waiter.slot_id, waiter.token)
-
-    def _forget(self, slot_id: str, token: str) -> None:
-        if self._held.get(slot_id) == token:
-            del self._held[slot_id]
+            self._grants.give_back(waiter.slot_id, waiter.token)
 
     def _start_poller(self) -> None:
         if self._poller is None or self._poller.done():
             self._poller = asyncio.get_running_loop().create_task(self._poll(), name="limiter poller")
             self._poller.add_done_callback(self._poller_ended)
-        elif self._owed:
+        elif self._grants.owes:
             self._wake()
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
@@ -284,19 +304,14 @@ class Limiter:
             if not waiter.granted.done():
                 waiter.granted.set_exception(own_error(error) if isinstance(error, Exception) else error)
         self._queue.clear()
-        if self._owed:
+        if self._grants.owes:
             poller.get_loop().call_later(OWED_SECONDS, self._start_poller)
 
     async def _poll(self) -> None:
         """Ask for everyone who waits, as long as anyone does: the only code that acquires."""
-        while self._queue or self._owed:
+        while self._queue or self._grants.owes:
             self._woken = False
-            for slot_id, owed in list(self._owed.items()):
-                token, is_unused = owed
-                await self._call("release", slot_id, token, self._policy_json, str(int(is_unused)))
-                self._forget(slot_id, token)
-                if self._owed.get(slot_id) == owed:
-                    del self._owed[slot_id]
+            await self._grants.pay()
             batch = list(islice(self._queue.values(), BATCH))
             wait_seconds = await self._ask(batch) if batch else 0.0
             if self._queue and wait_seconds and not self._woken:
@@ -328,7 +343,7 @@ class Limiter:
         if waiter.granted.done():
             self._give_back([waiter])
             return
-        self._held[waiter.slot_id] = waiter.token
+        self._grants.hold(waiter.slot_id, waiter.token)
         # The call was decided between asking and now: the permit ages from the first and is used after the second.
         permit = Permit(waiter.slot_id, asked_at + ahead, at_us, PERMIT_SECONDS, self._clock)
         waiter.granted.set_result((permit, self._clock() + ahead if ahead else asked_at))
@@ -347,12 +362,15 @@ class Limiter:
 
     async def _rest(self, seconds: float) -> None:
         """Sleep, unless something in this process changes what Redis would say."""
-        self._nap = asyncio.ensure_future(self._sleep(seconds))
+        self._nap = asyncio.get_running_loop().create_task(self._doze(seconds), name=NAP_OF + self._name)
         try:
             await asyncio.wait((self._nap,))
         finally:
             self._nap.cancel()
             self._nap = None
+
+    async def _doze(self, seconds: float) -> None:
+        await self._sleep(seconds)
 
     def _wake(self) -> None:
         self._woken = True

@@ -10,6 +10,7 @@ from contextvars import Context, ContextVar, copy_context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
+import uvloop
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 
@@ -115,7 +116,7 @@ class LoopThread:
     # -- the loop thread's side
 
     def _main(self) -> None:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             self._loop = runner.get_loop()
             life = self._loop.create_task(self._live())
             while not life.done():

@@ -98,6 +98,7 @@ async def running(
         await end_loops(background)
         for executor in executors.values():
             await close_adapter(executor.port)
+            await executor.outcomes.limiter.aclose()
 
 
 def _loops(executor: Executor, settings: Settings, redis: Redis) -> dict[str, Coroutine[Any, Any, None]]:

@@ -21,36 +21,18 @@ class StoppableLimiter:
     def __init__(self, limiter: Limiter, stopping: asyncio.Event) -> None:
         self._limiter = limiter
         self._stopping = stopping
+        self._watching: asyncio.Task[None] | None = None
 
     async def acquire(self, slot_id: str) -> Permit:
         if self._stopping.is_set():
             raise WorkerStoppingError
-        granting = asyncio.ensure_future(self._limiter.acquire(slot_id))
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({granting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            await self._give_up(granting, slot_id)
-            raise
-        finally:
-            stopping.cancel()
-        if granting.done():
-            return granting.result()
-        await self._give_up(granting, slot_id)
-        raise WorkerStoppingError
+        if self._watching is None:
+            self._watching = asyncio.get_running_loop().create_task(self._refuse_at_stop(), name="stop of a limiter")
+        return await self._limiter.acquire(slot_id)
 
-    async def _give_up(self, granting: asyncio.Future[Permit], slot_id: str) -> None:
-        """End a wait; a grant that came in the same moment reaches nobody and must not keep its slot."""
-        granting.cancel()
-        await asyncio.wait({granting})
-        if not granting.cancelled() and granting.exception() is None:
-            await self._limiter.release(slot_id)
+    async def _refuse_at_stop(self) -> None:
+        await self._stopping.wait()
+        self._limiter.refuse(WorkerStoppingError)
 
-    async def release(self, slot_id: str) -> None:
-        await self._limiter.release(slot_id)
-
-    async def ghost(self, slot_id: str, seconds: float) -> None:
-        await self._limiter.ghost(slot_id, seconds)
-
-    async def reward(self) -> None:
-        await self._limiter.reward()
+    def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
+        self._limiter.leave(slot_id, ghost_seconds=ghost_seconds, taken=taken)

@@ -22,6 +22,7 @@ from queue import Empty
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, Final
 
+from celery.worker import state
 from kombu.transport import redis as kombu_redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
@@ -38,6 +39,12 @@ MOST_TAKEN: Final = 64
 
 #: only one queue can be waited for at a time; a worker of several looks at the others this often
 SEVERAL_QUEUES_SECONDS: Final = 0.1
+
+#: how long an event waits for others; who watches the tasks sees them that much later
+EVENTS_SECONDS: Final = 0.2
+
+#: more are not kept waiting: some 100 KiB
+EVENTS_TOGETHER: Final = 300
 
 #: sent in full each time, 3 KiB, so that nobody has to know whether the server still has it
 _TAKE: Final = Path(__file__).with_suffix(".lua").read_text(encoding="utf-8")
@@ -263,13 +270,35 @@ def batch_transport(transport: type[Any], acks: Acks) -> type[Any]:
 
 
 class BatchConsumer(ParkingConsumer):
-    """The consumer (setting `worker_consumer`) whose connections use this transport, a failover's too."""
+    """The consumer (setting `worker_consumer`) whose connections use this transport, a failover's too.
+
+    Events of tasks are sent together a few times a second: each message is a round trip in which no job moves on.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._acks = Acks()
+        self._events_wait = False
         super().__init__(*args, **kwargs)
+
+    def on_send_event_buffered(self) -> None:
+        if state.should_stop is not None or state.should_terminate is not None:
+            super().on_send_event_buffered()  # the hub's timers no longer run
+        elif self.hub and not self._events_wait:
+            self._events_wait = True
+            self.event_dispatcher.buffer_limit = EVENTS_TOGETHER
+            self.hub.call_later(EVENTS_SECONDS, self._send_events)
+
+    def _send_events(self) -> None:
+        self._events_wait = False
+        self._flush_events()
+
+    def stop(self) -> None:
+        with suppress(*self.connection_errors):
+            self._flush_events()
+        super().stop()
 
     def ensure_connected(self, conn: Any) -> Any:
         transport_of = conn.get_transport_cls
         conn.get_transport_cls = lambda: batch_transport(transport_of(), self._acks)
+        self._events_wait = False  # a new connection comes with a hub that was emptied of its timers
         return super().ensure_connected(conn)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
+import uvloop
 from aiohttp import web
 from redis.exceptions import RedisError
 
@@ -87,7 +88,7 @@ def run(*, only_check: bool) -> None:
         click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}{sources}")
         return
     configure_logging()
-    asyncio.run(_serve(opened))
+    uvloop.run(_serve(opened))
 
 
 main.add_command(check)

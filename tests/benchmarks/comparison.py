@@ -1,131 +1,178 @@
-"""Our worker and a plain Celery worker beside each other: same broker, same vendor, same calls."""
+"""Our worker and others beside each other: same server, same vendor, same calls, in rounds that take turns."""
 
 from __future__ import annotations
 
-import statistics
-import sys
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
-import requests
+from rich.console import Group
 from rich.table import Table
 
 from tests.backing import ROOT
-from tests.benchmarks.measure import Plain, Relay, Throughput, describe, latencies, recovery, throughput
-from tests.process import Process
-from tests.sandbox.partsbox import id_for
-from tests.stack import WORKER, Stack
+from tests.benchmarks.contenders import PEERS_PYTHON, contenders
+from tests.benchmarks.figures import Spread
+from tests.benchmarks.machine import versions
+from tests.benchmarks.peers.catalogue import PACKAGES
+from tests.benchmarks.race import Round, Track
+from tests.benchmarks.scene import VENDOR_MS, Scene
+from tests.process import ProcessError
+from tests.valkey import DURABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from rich.console import Console
 
-#: The vendor answers every call after this; both workers wait for it equally.
-VENDOR_MS = 20
-#: As the Procfile starts our worker.
-CONCURRENCY = 32
-LEASE_SECONDS = 5
-RECOVERY_COMMANDS = 24
-SETTINGS = {
-    "STOCKRELAY_PARTSBOX_RATES": "10000/1s+1000",
-    "STOCKRELAY_PARTSBOX_CONCURRENCY": str(CONCURRENCY),
-    "STOCKRELAY_PARTSBOX_SETTLE_SECONDS": "10",
-    "STOCKRELAY_WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
-}
+    from tests.benchmarks.contenders import Contender
+
+#: Ten times what a healthy worker takes for a round; who needs more has not done it.
+ROUND_SECONDS: Final = 60.0
 
 
 def measure(
-    console: Console, folder: Path, *, rounds: int, commands: int, samples: int, recoveries: int
+    console: Console, folder: Path, *, rounds: int, one_call: int, three_calls: int, only: str
 ) -> dict[str, Any]:
-    """Measure rounds of throughput in turns, the latency at a low rate, and how fast a killed worker is replaced."""
-    sandbox = ("--read-latency-ms", str(VENDOR_MS), "--write-latency-ms", str(VENDOR_MS))
-    with Stack(folder, workers=0, settings=SETTINGS, sandbox_options={WORKER: sandbox}, environment={}) as stack:
-        parts = _load_parts(stack.control_url, max(commands, samples))
-        stack.start_worker()
-        with _plain_worker(stack, folder) as process:
-            relay, plain = Relay(stack), Plain(stack, process)
-            for candidate in (relay, plain):
-                throughput(candidate, parts[:50])  # a warm-up that is not counted
-            done: dict[str, list[Throughput]] = {relay.name: [], plain.name: []}
-            for number in range(rounds):
-                for candidate in (relay, plain):
-                    done[candidate.name].append(throughput(candidate, parts[:commands]))
-                console.print(f"round {number + 1} of {rounds}: {_last(done)}")
-            waits = {
-                candidate.name: latencies(candidate, parts[:samples], stack.control_url, 20.0)
-                for candidate in (relay, plain)
-            }
-        seconds = [recovery(stack, parts[:RECOVERY_COMMANDS]) for _ in range(recoveries)]
+    """Let each do so many rounds of both kinds of task, in turns; `only` names those that take part, with commas."""
+    if not PEERS_PYTHON.exists():
+        raise SystemExit(f"{PEERS_PYTHON.relative_to(ROOT)} is not there: make bench creates it")
+    tasks = {1: one_call, 3: three_calls}
+    with Scene(folder) as scene:
+        vendor = scene.lean_vendor()
+        entries = _entries(console, Track(vendor), wanted(contenders(scene, vendor), only), scene)
+        for number in range(rounds):
+            for entry in entries:
+                entry.run(tasks)
+            console.print(f"round {number + 1} of {rounds}: " + ", ".join(entry.last() for entry in entries))
     return {
+        "broker": {name: DURABLE[name] for name in ("appendonly", "appendfsync")},
         "vendor_ms": VENDOR_MS,
-        "concurrency": CONCURRENCY,
-        "lease_seconds": LEASE_SECONDS,
-        "rounds": {name: describe(found) for name, found in done.items()},
-        "latency_ms": {name: {"p50": _share(found, 50), "p99": _share(found, 99)} for name, found in waits.items()},
-        "recovery_seconds": [round(one, 2) for one in seconds],
+        "tasks": {str(calls): count for calls, count in tasks.items()},
+        "peers": versions(PEERS_PYTHON, PACKAGES),
+        "results": [result for calls in tasks for entry in entries for result in entry.results(calls)],
     }
 
 
-def _plain_worker(stack: Stack, folder: Path) -> Process:
-    command = [sys.executable, "-m", "celery", "-A", "tests.benchmarks.plain", "worker", "-Q", "plain"]
-    command += ["-P", "threads", "-c", str(CONCURRENCY), "-n", "plain@%h", "--loglevel", "INFO"]
-    process = Process(
-        "plain",
-        command,
-        log=folder / "plain.log",
-        ready=lambda: process.printed(" ready."),
-        environment=stack.environment,
-        folder=ROOT,
-    )
-    return process
+class Entry:
+    """One worker's rounds. A kind of task that it did not do once is not asked of it again."""
+
+    def __init__(self, track: Track, contender: Contender) -> None:
+        self.contender = contender
+        self.failures: dict[int, str] = {}
+        self._track = track
+        self._rounds: dict[int, list[Round]] = {calls: [] for calls in contender.calls}
+
+    def admit(self) -> None:
+        """Start the worker."""
+        try:
+            self._track.admit(self.contender)
+        except (TimeoutError, ProcessError, RuntimeError) as error:
+            self._fail(self.contender.calls, str(error))
+
+    def run(self, tasks: dict[int, int]) -> None:
+        """Do one round of each kind of task."""
+        for calls in self.contender.calls:
+            if calls not in self.failures:
+                self._run(tasks[calls], calls)
+
+    def _run(self, tasks: int, calls: int) -> None:
+        try:
+            done = self._track.round(self.contender, tasks, calls, ROUND_SECONDS)
+            self._rounds[calls].append(done)
+            if done.done < tasks:
+                self.failures[calls] = f"{done.done} of {tasks} tasks in {done.seconds:g} s"
+                self._track.readmit(self.contender)
+        except (TimeoutError, ProcessError, RuntimeError) as error:
+            self._fail(self.contender.calls, str(error))
+
+    def _fail(self, kinds: Iterable[int], why: str) -> None:
+        self.contender.process.kill()
+        for calls in kinds:
+            self.failures.setdefault(calls, why)
+
+    def last(self) -> str:
+        """Say how fast its last rounds were."""
+        speeds = [f"{rounds[-1].per_second:.0f}" for rounds in self._rounds.values() if rounds]
+        return f"{self.contender.name} {' and '.join(speeds) or 'nothing'}"
+
+    def results(self, calls: int) -> list[dict[str, Any]]:
+        """Sum its rounds of a kind of task up, ready for JSON; none for a kind that it is not asked for."""
+        if calls not in self.contender.calls:
+            return []
+        rounds = self._rounds[calls]
+        figures = {
+            name: asdict(Spread.of([getattr(one, name) for one in rounds], digits)) if rounds else None
+            for name, digits in (("per_second", 1), ("cpu_ms", 3), ("rss_mib", 1))
+        }
+        return [
+            {
+                "name": self.contender.name,
+                "calls": calls,
+                "promise": self.contender.promise,
+                "worker": self.contender.process.command,
+                "failure": self.failures.get(calls),
+                "repeated": sum(one.repeated for one in rounds),
+                **figures,
+                "rounds": [asdict(one) for one in rounds],
+            }
+        ]
 
 
-def _load_parts(control_url: str, count: int) -> list[str]:
-    fixture = {
-        "parts": [{"part/name": f"bench-{number}"} for number in range(count)],
-        "storages": [{"storage/name": "bench-shelf"}],
-    }
-    requests.post(f"{control_url}/fixture", json=fixture, timeout=30).raise_for_status()
-    return [id_for("part", f"bench-{number}") for number in range(count)]
+def table(figures: dict[str, Any]) -> Group:
+    """Show what `measure` gave: a table for each kind of task, and who did not do all of them."""
+    results = figures["results"]
+    kinds = sorted({one["calls"] for one in results})
+    tables = [_table(figures, calls, [one for one in results if one["calls"] == calls]) for calls in kinds]
+    failed = [
+        f"{one['name']}, {one['calls']} call(s): {one['failure'].splitlines()[0]}" for one in results if one["failure"]
+    ]
+    repeated = [
+        f"{one['name']}, {one['calls']} call(s): {one['repeated']} came twice" for one in results if one["repeated"]
+    ]
+    return Group(*tables, *(f"not all done: {text}" for text in failed), *repeated)
 
 
-def _share(values: Sequence[float], percent: int) -> float:
-    return round(values[min(len(values) - 1, len(values) * percent // 100)], 1)
-
-
-def _last(rounds: dict[str, list[Throughput]]) -> str:
-    return ", ".join(f"{name} {found[-1].commands_per_second:g}/s" for name, found in rounds.items())
-
-
-def table(figures: dict[str, Any]) -> Table:
-    """Show what `measure` gave."""
+def _table(figures: dict[str, Any], calls: int, results: list[dict[str, Any]]) -> Table:
     shown = Table(
-        title=f"medians; CPU per command; three vendor calls of {VENDOR_MS} ms each", caption=_recovery(figures)
+        title=f"{figures['tasks'][str(calls)]} tasks of {calls} call(s) of {figures['vendor_ms']} ms; "
+        f"appendfsync {figures['broker']['appendfsync']}",
+        caption="medians and spread; CPU and memory of all processes of a worker",
     )
-    for heading in ("worker", "commands/s", "spread", "CPU ms", "RSS MiB", "p50 ms", "p99 ms"):
-        shown.add_column(heading, justify="left" if heading == "worker" else "right", no_wrap=True)
-    for name, rounds in figures["rounds"].items():
-        speeds = [one["commands_per_second"] for one in rounds]
-        waits = figures["latency_ms"][name]
-        shown.add_row(
-            name,
-            f"{statistics.median(speeds):.0f}",
-            f"{min(speeds):.0f} to {max(speeds):.0f}",
-            f"{statistics.median(one['cpu_ms_per_command'] for one in rounds):.2f}",
-            f"{statistics.median(one['rss_mib'] for one in rounds):.0f}",
-            f"{waits['p50']:g}",
-            f"{waits['p99']:g}",
-        )
+    for heading in ("worker", "promise", "/s", "spread", "CPU ms", "MiB"):
+        shown.add_column(heading, justify="left" if heading in {"worker", "promise"} else "right", no_wrap=True)
+    for result in sorted(results, key=lambda one: -(one["per_second"] or {"median": 0})["median"]):
+        shown.add_row(*_cells(result))
     return shown
 
 
-def _recovery(figures: dict[str, Any]) -> str | None:
-    seconds = figures["recovery_seconds"]
-    if not seconds:
-        return None
+def _cells(result: dict[str, Any]) -> tuple[str, ...]:
+    speed = result["per_second"]
+    if speed is None:
+        return (result["name"], result["promise"], "-", "-", "-", "-")
     return (
-        f"commands of a SIGKILLed worker, claimed and not sent, applied by another after "
-        f"{statistics.median(seconds):.1f} s (median), {max(seconds):.1f} s (worst of {len(seconds)}); "
-        f"lease {LEASE_SECONDS} s"
+        result["name"],
+        result["promise"],
+        f"{speed['median']:.0f}{'*' if result['failure'] else ''}",
+        f"{speed['low']:.0f}-{speed['high']:.0f}",
+        f"{result['cpu_ms']['median']:.2f}",
+        f"{result['rss_mib']['median']:.0f}",
     )
+
+
+def wanted(makers: dict[str, Callable[[], Contender]], only: str) -> dict[str, Callable[[], Contender]]:
+    names = only.split(",") if only else list(makers)
+    unknown = [name for name in names if name not in makers]
+    if unknown:
+        raise SystemExit(f"--only: no worker {unknown[0]!r}; there are {', '.join(makers)}")
+    return {name: makers[name] for name in names}
+
+
+def _entries(console: Console, track: Track, makers: dict[str, Callable[[], Contender]], scene: Scene) -> list[Entry]:
+    found = []
+    for name, make in makers.items():
+        entry = Entry(track, make())
+        scene.cleanup.callback(entry.contender.process.kill)
+        entry.admit()
+        console.print(f"{name} is warm" if not entry.failures else f"{name}: {next(iter(entry.failures.values()))}")
+        found.append(entry)
+    return found

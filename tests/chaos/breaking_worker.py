@@ -13,16 +13,19 @@ import functools
 import json
 import os
 import signal
+import sys
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from celery.signals import task_received
 
 from tasks.app import app
 from tasks.ledger import Ledger
 from workers import main, runtime
+from workers.vendors import base
 from workers.vendors.base import VendorClient
 
 if TYPE_CHECKING:
@@ -116,7 +119,14 @@ def _arm(boundary: Boundary, where: str) -> None:
         _wrap(owner, name, passing)
 
 
+@task_received.connect  # type: ignore[untyped-decorator]  # Celery ships no types
+def _tell(request: Any, **_: Any) -> None:
+    # Celery's own line is not logged by a worker
+    sys.stderr.write(f"[{request.id}] received\n")
+
+
 def _configure(environment: dict[str, str]) -> None:
+    vars(base)["WARM_SECONDS"] = 0.0  # else a kept connection passes the boundary "connected" by
     if "CHAOS_BOUNDARY" in environment:
         kinds = set(environment["CHAOS_KINDS"].split(","))
         number = signal.Signals[environment.get("CHAOS_SIGNAL", "SIGKILL")]

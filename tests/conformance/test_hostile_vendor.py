@@ -159,16 +159,6 @@ async def test_a_name_that_nobody_knows_means_nothing_was_sent(session: aiohttp.
     assert limiter.log[-1][0] == "release"
 
 
-async def test_every_request_has_a_connection_of_its_own(session: aiohttp.ClientSession) -> None:
-    async with raw_server(WHOLE) as (url, received):
-        client = make(session, base_url=url)
-        await client.read(call("part/get", {}))
-        await client.read(call("part/get", {}))
-
-    assert len(received) == 2
-    assert all(b"connection: close" in head.lower() for head in received)
-
-
 @pytest.mark.parametrize(("switched_off", "executions"), [(False, 2), (True, 1)])
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "GET"])
 async def test_the_private_switch_of_aiohttp_stops_its_second_sending(

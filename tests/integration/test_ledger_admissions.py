@@ -71,6 +71,21 @@ async def test_what_cannot_be_stored_fails_its_own_call_and_no_other(redis_clien
     assert not await ledger.knows(behind.key)
 
 
+async def test_what_could_not_enter_all_its_lanes_stands_in_none(redis_client: Redis) -> None:
+    desk = Desk.at(redis_client)
+    await redis_client.set(PREFIX + "lane:part:broken", "not a list")
+    new, behind = command("part:a", "part:b", "part:broken"), command("part:a", "part:b")
+
+    with pytest.raises(ResponseError, match="WRONGTYPE"):
+        await desk.ledger.admit([new])
+    await desk.ledger.admit([behind])
+
+    assert [await desk.lane(name) for name in ("part:a", "part:b")] == [[behind.key], [behind.key]]
+    assert await desk.state(behind.key) is State.READY
+    assert not await desk.ledger.knows(new.key)
+    assert await desk.ledger.counts() == {State.READY: 1}
+
+
 async def test_a_full_server_says_so_to_every_caller_and_takes_the_same_commands_later(desk: Desk) -> None:
     new = [command("part:a") for _ in range(3)]
     await desk.redis.config_set("maxmemory", "1")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tasks import telemetry
 from tasks.errors import DamagedRecordError, TransitionRefusedError
@@ -297,6 +298,31 @@ async def test_evidence_of_another_type_does_not_keep_a_dead_letter_from_being_d
     await plain.ledger.discard(key, "anna", "counted")
 
     assert await plain.lane("part:a") == []
+
+
+async def test_evidence_of_another_type_does_not_keep_the_lane_of_an_applied_command(plain: Desk) -> None:
+    key, behind = await plain.admit("part:a"), await plain.admit("part:a")
+    owner = await plain.sent(key)
+    await plain.redis.set(PREFIX + "evidence:" + key, "no list")
+
+    await plain.ledger.settle(key, owner, State.APPLIED, evidence={"what": "applied"})
+
+    assert (await plain.state(key), await plain.state(behind)) == (State.APPLIED, State.READY)
+    assert [entry["what"] for entry in await plain.ledger.evidence(key)] == ["applied"]
+    assert await plain.redis.get(PREFIX + "damaged:" + key) == "no list"
+    assert await plain.redis.ttl(PREFIX + "damaged:" + key) > 0
+
+
+async def test_an_attempt_that_cannot_be_counted_is_not_begun(plain: Desk) -> None:
+    key = await plain.admit("part:a")
+    owner = await plain.claimed(key)
+    await spoil(plain, key, "attempts", "many")
+    before = await dump(plain.redis)
+
+    with pytest.raises(ResponseError, match="field attempts: not a number"):
+        await plain.ledger.intent(key, owner, {})
+
+    assert await dump(plain.redis) == before
 
 
 async def test_an_unknown_delivery_is_no_damage(plain: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,8 @@ from tests.integration.ledger_harness import (
 )
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
     from tasks.records import NewCommand
 
 
@@ -139,3 +141,48 @@ async def test_whom_a_line_goes_before_waits_for_it_too(desk: Desk) -> None:
     assert await desk.state(later) is State.WAITING
     await desk.finish(child.key, State.APPLIED)
     assert await desk.state(later) is State.READY
+
+
+@pytest.mark.parametrize("earlier", [0, 1, 2, 7, 12])
+async def test_a_line_finds_its_place_however_many_came_before_and_after_its_order(desk: Desk, earlier: int) -> None:
+    before = [await desk.admit("part:a") for _ in range(earlier)]
+    parent = await desk.admit("order:x", kind="order.receive")
+    # the first would run at once, and what runs is not overtaken
+    after = [await desk.admit("part:a") for _ in range(12 - earlier)]
+    running = after[:1] if not before else []
+    children = [child_of("order:x", "part:a"), child_of("order:x", "part:a")]
+
+    await desk.ledger.expand(parent, await desk.claimed(parent), children)
+
+    keys = [child.key for child in children]
+    assert await desk.lane("part:a") == [*before, *running, *keys, *after[len(running) :]]
+
+
+async def test_damaged_commands_in_a_lane_do_not_lead_a_line_to_a_wrong_place(redis_client: Redis) -> None:
+    desk = Desk.at(redis_client)
+    before = [await desk.admit("part:a") for _ in range(8)]
+    parent = await desk.admit("order:x", kind="order.receive")
+    after = [await desk.admit("part:a") for _ in range(8)]
+    for number, damaged in enumerate((*before[1::2], *after[1::2])):
+        if number % 2:
+            await desk.redis.hdel(PREFIX + "cmd:" + damaged, "place")
+        else:
+            await desk.redis.delete(PREFIX + "cmd:" + damaged)
+    child = child_of("order:x", "part:a")
+
+    await desk.ledger.expand(parent, await desk.claimed(parent), [child])
+
+    sound = {*before[::2], child.key, *after[::2]}
+    assert [key for key in await desk.lane("part:a") if key in sound] == [*before[::2], child.key, *after[::2]]
+
+
+async def test_a_line_enters_a_long_lane_without_reading_all_of_it(desk: Desk) -> None:
+    parent = await desk.admit("order:x", kind="order.receive")
+    await desk.ledger.admit([command("part:a") for _ in range(500)])
+    owner = await desk.claimed(parent)
+    await desk.redis.config_resetstat()
+
+    await desk.ledger.expand(parent, owner, [child_of("order:x", "part:a")])
+
+    found = await desk.redis.info("commandstats")
+    assert found["cmdstat_hgetall"]["calls"] < 20

@@ -182,6 +182,18 @@ async def test_a_step_whose_answer_was_lost_may_be_repeated_and_counts_once(desk
     await refused(desk, LeaseLostError, lambda: OWNER_STEPS[other](desk.ledger, key, owner))
 
 
+async def test_a_command_from_its_claim_to_its_end_costs_the_server_few_calls(desk: Desk) -> None:
+    key, behind = await desk.admit("part:a"), await desk.admit("part:a")
+    await desk.redis.config_resetstat()
+
+    owner = await desk.sent(key)
+    await desk.ledger.settle(key, owner, State.APPLIED, receipt={"proof": "marker"}, evidence={"what": "applied"})
+
+    found = await desk.redis.info("commandstats")
+    assert sum(one["calls"] for name, one in found.items() if not name.startswith("cmdstat_config")) <= 42
+    assert await desk.state(behind) is State.READY
+
+
 # intent, settle, doubt, delay
 
 

@@ -24,7 +24,7 @@ from tests.process import Process, wait_until
 from workers.limiter import Limiter, LimitPolicy, PausedError, Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from redis.commands.core import AsyncScript
 
@@ -48,21 +48,17 @@ return redis.call('RPUSH', KEYS[1], ARGV[1] .. ' ' .. string.format('%.0f', t[1]
 # --- the worker process
 
 
-class Overheard(Redis):
-    """A client that prints what the limiter asks by it, and what it is answered."""
+class Overheard(Limiter):
+    """A limiter that prints what it asks for permits, and what it is answered."""
 
-    def register_script(self, script: Any) -> Any:
-        call = super().register_script(script)
-
-        async def overhear(keys: Sequence[str], args: Sequence[Any]) -> Any:
-            answer = await call(keys=keys, args=args)
-            if args[0] == "acquire":
-                granted = {slot_id: int(at) for slot_id, at in zip(args[3::3], answer[6:], strict=True) if int(at)}
-                asked = {"now_us": int(answer[0]), "wait_us": int(answer[1]), "reason": answer[2], "granted": granted}
-                print(json.dumps(asked), flush=True)
-            return answer
-
-        return overhear
+    async def _call(self, operation: str, *arguments: str | int) -> list[Any]:
+        answer = await super()._call(operation, *arguments)
+        if operation == "acquire":
+            at_by_id = zip(arguments[2::3], answer[6:], strict=True)
+            granted = {slot_id: int(at) for slot_id, at in at_by_id if int(at)}
+            asked = {"now_us": int(answer[0]), "wait_us": int(answer[1]), "reason": answer[2], "granted": granted}
+            print(json.dumps(asked), flush=True)
+        return answer
 
 
 async def nap(seconds: float) -> None:
@@ -81,7 +77,7 @@ class Worker:
         self._name = name
         #: Set: what is under way ends, and nothing else is sent.
         self.ending = asyncio.Event()
-        self._limiter = Limiter(Overheard(connection_pool=client.connection_pool), "vendor", policy, sleep=nap)
+        self._limiter = Overheard(client, "vendor", policy, sleep=nap)
         self._record: AsyncScript = client.register_script(RECORD)
 
     async def note(self, kind: str, slot_id: str, granted_at_us: int) -> None:

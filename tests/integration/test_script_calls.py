@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import ResponseError
 
-from tasks.script_calls import MAX_CALLS, ScriptCalls
+from tasks.script_calls import MAX_CALLS, ScriptCalls, Together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,3 +97,21 @@ async def test_callers_of_one_failed_round_trip_made_each_others_traceback_longe
     assert len({id(error) for error in errors}) == 3
     assert {type(error) for error in errors} == {NoConnectionError}
     assert len({str(error) for error in errors}) == 1
+
+
+async def test_a_call_made_in_the_moment_in_which_all_others_end_is_not_forgotten() -> None:
+    async def ask(words: Sequence[str]) -> Sequence[str]:
+        await asyncio.sleep(0)
+        return words
+
+    together: Together[str, str] = Together(ask, round_trips=2)
+
+    async def caller(turns: int) -> int:
+        for turn in range(200):
+            for _ in range(turn % turns):
+                await asyncio.sleep(0)
+            assert await together.call(str(turn)) == str(turn)
+        return turns
+
+    callers = [caller(turns) for turns in (1, 2, 3, 5, 7)]
+    assert await asyncio.wait_for(asyncio.gather(*callers), 60) == [1, 2, 3, 5, 7]

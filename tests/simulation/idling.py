@@ -7,17 +7,18 @@ the same without them.
 
 from __future__ import annotations
 
-import asyncio
 import math
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.simulation.plan import START_MS
 from workers.directory import LONGEST_GAP_SECONDS as DIRECTORY_GAP_SECONDS
+from workers.limiter import NAP_OF
 from workers.recovery import LONGEST_GAP_SECONDS as RECOVERY_GAP_SECONDS
 from workers.redrive import LONGEST_GAP_SECONDS as REDRIVE_GAP_SECONDS
 
 if TYPE_CHECKING:
+    import asyncio
+
     from tests.simulation.clock import Handle, Scheduler
 
 #: How a worker names a loop, before the vendor's name.
@@ -38,8 +39,6 @@ NEVER: Final = "never"
 LIMITER: Final = ":limit:state"
 #: Answers of a limiter that stay the same until another call changes something, or a slot's life ends.
 _SLOTS_TAKEN: Final = ("all slots taken", "probing after a 429")
-#: The first key of the script that a task has run last; a limiter's nap is a task of its own, which inherits it.
-asked: ContextVar[str] = ContextVar("asked", default="")
 
 
 class Idling:
@@ -60,8 +59,8 @@ class Idling:
         elif name.startswith(UNASKED):
             handle.at = self._scheduler.now + UNASKED_SECONDS
             self._scheduler.at(handle.at, handle)
-        elif step_seconds == SLOT_GAP_SECONDS and _is_nap(task):
-            self._sleep(asked.get(), handle, step_seconds, LONGEST_NAP_SECONDS)
+        elif step_seconds == SLOT_GAP_SECONDS and name.startswith(NAP_OF):
+            self._sleep(name.removeprefix(NAP_OF), handle, step_seconds, LONGEST_NAP_SECONDS)
         else:
             return False
         return True
@@ -102,7 +101,3 @@ class Idling:
 def slots_stay_taken(answer: Any) -> bool:
     """Tell by the answer to a limiter's question that asking again soon gets the same answer."""
     return isinstance(answer, list) and answer[1:2] == [SLOT_GAP_US] and answer[2] in _SLOTS_TAKEN
-
-
-def _is_nap(task: asyncio.Task[Any]) -> bool:
-    return getattr(task.get_coro(), "cr_code", None) is asyncio.sleep.__code__ and asked.get().endswith(LIMITER)

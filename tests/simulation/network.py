@@ -8,12 +8,12 @@ import hashlib
 import math
 from dataclasses import replace
 from email.utils import formatdate
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 from multidict import CIMultiDict
 
+from tests.open_writer import open_writer
 from tests.simulation.request import Request
 from tests.simulation.wire import Answer, Response
 
@@ -110,7 +110,7 @@ class Connection:
         await asyncio.sleep(self._network.way_seconds() + self._network.way_seconds())
         self._open = True
         self._network.opened(self)
-        await self._given["data"].write_with_length(SimpleNamespace(write=self._write), None)
+        await self._given["data"].write_with_length(open_writer(self._write), None)
         self._to_vendor(self._arrive)
         reading = self.client.call_later(self._timeout.sock_read or math.inf, self._too_late)
         try:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 
-from tests.simulation.idling import asked
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,7 +29,6 @@ class StoreClient(Redis):
         return await self._store.send(self._loop.name, self._loop, commands)
 
     async def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any:
-        asked.set(keys_and_args[0])
         (answer,) = await self._store.send(self._loop.name, self._loop, [("EVALSHA", sha, numkeys, *keys_and_args)])
         if isinstance(answer, Exception):
             raise answer

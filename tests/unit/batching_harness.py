@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from tasks.catalog import DeleteAssembly, DeletePart, UpsertAssembly, UpsertPart
+from tests.open_writer import open_writer
 from workers.vendors.base import Endpoint
 from workers.vendors.partium import Partium
 
@@ -71,14 +72,10 @@ class Limiter:
         _, turn = self._waiting.pop(0)
         turn.set_exception(error)
 
-    async def release(self, slot_id: str) -> None:
-        self.log.append(("release", slot_id))
-
-    async def ghost(self, slot_id: str, seconds: float) -> None:
-        self.log.append(("ghost", slot_id, seconds))
-
-    async def reward(self) -> None:
-        self.log.append(("reward",))
+    def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
+        self.log.append(("ghost", slot_id, ghost_seconds) if ghost_seconds else ("release", slot_id))
+        if taken:
+            self.log.append(("reward",))
 
 
 @dataclass
@@ -141,7 +138,7 @@ class Session:
 
         if self.connecting is not None:
             await self.connecting()
-        await options["data"].write_with_length(SimpleNamespace(write=write), None)
+        await options["data"].write_with_length(open_writer(write), None)
         request = Request(method, url.path, json.loads(bytes(written)), options["headers"], bytes(written))
         self.sent.append(request)
         self.arrived.set()

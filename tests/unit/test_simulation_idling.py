@@ -14,11 +14,11 @@ from tests.simulation.idling import (
     SLOT_GAP_SECONDS,
     UNASKED_SECONDS,
     Idling,
-    asked,
     slots_stay_taken,
 )
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.plan import START_MS
+from workers.limiter import NAP_OF
 from workers.recovery import LONGEST_GAP_SECONDS
 from workers.redrive import LONGEST_GAP_SECONDS as REDRIVE_GAP_SECONDS
 
@@ -102,21 +102,22 @@ def test_a_pause_that_is_no_idle_look_is_not_made_longer() -> None:
 class Limiting:
     """A limiter's poller: it asks for a slot, is refused, and naps."""
 
-    def __init__(self, gap_seconds: float = SLOT_GAP_SECONDS, key: str = "sr:{partium}:limit:state") -> None:
+    key = "sr:{partium}:limit:state"
+
+    def __init__(self, gap_seconds: float = SLOT_GAP_SECONDS, name: str = NAP_OF) -> None:
         self.scheduler = Scheduler()
         self.idling = self.scheduler.idling = Idling(self.scheduler)
         self.loop = VirtualLoop(self.scheduler, "worker")
-        self.key = key
+        self._name = name
         self._gap_seconds = gap_seconds
 
     def asks_again(self) -> float:
         """Give how long it napped."""
 
-        async def poll() -> None:
-            asked.set(self.key)
-            await asyncio.ensure_future(asyncio.sleep(self._gap_seconds))
+        async def nap() -> None:
+            await asyncio.sleep(self._gap_seconds)
 
-        task = self.loop.create_task(poll(), name="limiter poller")
+        task = self.loop.create_task(nap(), name=self._name + self.key)
         self.scheduler.run(task.done)
         return round(self.scheduler.now, 3)
 
@@ -145,7 +146,7 @@ def test_a_limiter_asks_at_the_next_step_when_a_slot_was_given_back() -> None:
     "limiting",
     [
         pytest.param(Limiting(gap_seconds=0.015), id="it waits for its rate"),
-        pytest.param(Limiting(key="sr:{partium}:"), id="it is no limiter"),
+        pytest.param(Limiting(name="somebody else "), id="it is no limiter"),
     ],
 )
 def test_other_naps_are_not_made_longer(limiting: Limiting) -> None:

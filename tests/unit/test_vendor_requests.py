@@ -173,38 +173,6 @@ async def test_a_cancelled_request_leaves_a_ghost(kind: str) -> None:
     assert limiter.log[-1] == ("ghost", limiter.log[0][1], SETTLE_SECONDS)
 
 
-async def test_a_second_cancellation_does_not_stop_the_ghost() -> None:
-    reached, go_on = asyncio.Event(), asyncio.Event()
-
-    class Slow(Limiter):
-        async def ghost(self, slot_id: str, seconds: float) -> None:
-            reached.set()
-            await go_on.wait()
-            await super().ghost(slot_id, seconds)
-
-    limiter, session = Slow(), Session(hanging=asyncio.Event())
-    assert session.hanging is not None
-    client = make(session, limiter)
-    running = asyncio.create_task(client.write(call("stock/add", {}), Permission(limiter)))
-    await session.hanging.wait()
-    running.cancel()
-    await reached.wait()
-
-    running.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await running
-    go_on.set()
-    await asyncio.gather(*client._leaving)
-
-    assert limiter.log[-1] == ("ghost", KEY, SETTLE_SECONDS)
-
-
-async def test_a_limiter_that_is_away_hides_no_outcome(caplog: pytest.LogCaptureFixture) -> None:
-    assert isinstance(await write_once(Session(body=envelope()), Limiter(broken=True)), Exchange)
-    assert isinstance(await write_once(Session(500), Limiter(broken=True)), InDoubtError)
-    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
-
-
 async def test_without_a_settle_time_no_ghost_is_left() -> None:
     limiter = Limiter()
 

@@ -188,7 +188,8 @@ async def test_what_the_vendor_echoed_of_our_key_was_kept_as_comment_user_and_st
 
 
 async def test_an_answer_that_is_too_deep_to_search_for_secrets_is_not_used() -> None:
-    body = json.dumps(OK).encode()[:-1] + b',"data":{"part/id":"p","x":' + b"[" * 900 + b"]" * 900 + b"}}"
+    body = json.dumps(OK | {"user": API_KEY}).encode()[:-1]
+    body += b',"data":{"part/id":"p","x":' + b"[" * 900 + b"]" * 900 + b"}}"
 
     with pytest.raises(RetryableError):
         await PartsBoxStock(make(Session(200, body))).stock_entries("p" * 26)

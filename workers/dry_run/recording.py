@@ -139,13 +139,7 @@ class NoLimiter:
     async def acquire(self, slot_id: str) -> _Permit:  # noqa: ARG002  a port
         return _Permit()
 
-    async def release(self, slot_id: str) -> None:
-        """Do nothing."""
-
-    async def ghost(self, slot_id: str, seconds: float) -> None:
-        """Do nothing."""
-
-    async def reward(self) -> None:
+    def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
         """Do nothing."""
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import re
 import secrets
 import time
@@ -20,21 +18,18 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
-from tasks import telemetry
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
 from workers.vendors.access import check_address
 from workers.vendors.evidence import Scrubber
 from workers.vendors.request import Answer, LastLook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from pydantic import SecretStr
 
     from tasks.ports import Sending
     from workers.vendors.request import Call
-
-logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
@@ -42,6 +37,12 @@ R = TypeVar("R")
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 #: Two lost SYN packets (1 s + 2 s) fit; after more the request would leave long after its permit.
 MAX_CONNECT_SECONDS: Final = 5.0
+#: Servers close what was idle for two seconds (gunicorn) to a minute or more (load balancers).
+WARM_SECONDS: Final = 1.0
+#: After so many in a row were closed something is wrong with more than them.
+CONNECTIONS_TRIED: Final = 5
+#: Joined addresses that are kept: more than any vendor has operations.
+MAX_ADDRESSES: Final = 100
 #: A longer wish is cut to this: ask again after an hour rather than sleep through an early end.
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 #: Nobody means more than a week: such a number is a timestamp or a fault.
@@ -72,14 +73,11 @@ class RequestLimiter(Protocol):
     async def acquire(self, slot_id: str) -> Permit:
         """Wait for the rate and a slot; leave nothing behind when this raises or is cancelled."""
 
-    async def release(self, slot_id: str) -> None:
-        """Give the slot back: the vendor has finished, or never began."""
+    def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
+        """Give the slot back without waiting, or keep it taken for so long: the vendor may still be working on it.
 
-    async def ghost(self, slot_id: str, seconds: float) -> None:
-        """Keep the slot taken for so long: the vendor may still be working on the request."""
-
-    async def reward(self) -> None:
-        """Be told that the vendor took a request: what a 429 slowed down may speed up again."""
+        `taken`: the vendor took the request, so what a 429 slowed down may speed up again. Raises nothing.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +108,10 @@ class Endpoint:
 def open_session() -> aiohttp.ClientSession:
     """Open a session as a `VendorClient` wants it; close it with `async with`.
 
-    Each request gets a connection of its own: a kept one may be closed by the vendor in the moment of sending, which
-    leaves a write in doubt for the whole settle time. One handshake more costs less at a few requests a second.
+    A connection is used again only while it is warm: one that the vendor closes in the moment of sending would leave a
+    write in doubt for the whole settle time.
     """
-    connector = aiohttp.TCPConnector(force_close=True, limit=0)  # the limiter limits
+    connector = aiohttp.TCPConnector(keepalive_timeout=WARM_SECONDS, limit=0)  # the limiter limits
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
@@ -138,6 +136,7 @@ class VendorClient(ABC):
         self._session = session
         self._limiter = limiter
         self._url = URL(endpoint.base_url)
+        self._addresses: dict[str, URL] = {}
         self._endpoint = endpoint
         self._clock = clock
         secret_values = [secret.get_secret_value() for secret in endpoint.secret_headers.values()]
@@ -146,7 +145,6 @@ class VendorClient(ABC):
         # Less than the whole, so that it is this timeout that ends a connecting: certainly before the first byte.
         connect = min(MAX_CONNECT_SECONDS, seconds / 3)
         self._timeout = aiohttp.ClientTimeout(seconds, connect=connect, sock_connect=connect, sock_read=seconds * 2 / 3)
-        self._leaving: set[asyncio.Task[None]] = set()
 
     #: Statuses by which this vendor closes itself to us altogether, beyond those that every vendor has.
     closed_statuses: ClassVar[frozenset[int]] = frozenset()
@@ -182,7 +180,8 @@ class VendorClient(ABC):
         """
         answer = await self.read(call)
         try:
-            return convert(self.without_secrets(answer.body))
+            clean = self._scrubber.is_clean(answer.raw)
+            return convert(answer.body if clean else self.without_secrets(answer.body))
         except RecursionError:
             where = "nested too deep"
         except ValueError as error:
@@ -202,14 +201,14 @@ class VendorClient(ABC):
             call = make()
             answer = Answer(call, call.payload(), self._scrubber)
         except BaseException:
-            await self._leave(sending.key, working=False)
+            self._leave(sending.key, working=False)
             raise
         await self._request(answer, sending.key, permit, sending)
         return answer
 
     async def _fresh_permit(self, slot_id: str) -> Permit:
         while not (permit := await self._limiter.acquire(slot_id)).fresh():
-            await self._leave(slot_id, working=False)
+            self._leave(slot_id, working=False)
         return permit
 
     async def _look(self, slot_id: str, permit: Permit, sending: Sending | None) -> None:
@@ -223,7 +222,7 @@ class VendorClient(ABC):
         write = sending is not None
         working, taken = True, False  # until proved otherwise: a cancelled request may still be carried out
         try:
-            await self._send(answer, LastLook(answer, partial(self._look, slot_id, permit, sending)))
+            await self._send_on_open_connection(answer, partial(self._look, slot_id, permit, sending))
             if answer.held_back is not None and not isinstance(answer.held_back, VendorError):
                 working = False
                 raise answer.held_back  # the limiter's or the worker's own word
@@ -232,10 +231,18 @@ class VendorClient(ABC):
             working = unknown and (write or answer.raw is None or answer.status == _GATEWAY_TIMEOUT)
             taken = error is None or isinstance(error, RejectedError)
         finally:
-            await self._leave(slot_id, working=working, taken=taken)
+            self._leave(slot_id, working=working, taken=taken)
         if error is not None:
             # aiohttp keeps the request's headers, with the secret, inside its response errors.
             raise error from None if isinstance(answer.trouble, aiohttp.ClientResponseError) else answer.trouble
+
+    async def _send_on_open_connection(self, answer: Answer, look: Callable[[], Awaitable[None]]) -> None:
+        """Send; again where the vendor had closed the kept connection before a byte was written to it."""
+        for _ in range(CONNECTIONS_TRIED):
+            answer.closed_before, answer.trouble = False, None
+            await self._send(answer, LastLook(answer, look))
+            if not answer.closed_before:
+                return
 
     async def _send(self, answer: Answer, body: LastLook) -> None:
         call = answer.call
@@ -248,7 +255,7 @@ class VendorClient(ABC):
         try:
             async with self._session.request(
                 call.method,
-                self._url / call.path,
+                self._address(call.path),
                 params=call.query or None,
                 data=body,
                 headers=plain | secret,
@@ -264,12 +271,22 @@ class VendorClient(ABC):
         answer.elapsed_ms = round((self._clock() - started) * 1000)
         answer.body = _parsed(answer.raw)
 
+    def _address(self, path: str) -> URL:
+        # few operations have an id in their path: these are joined once
+        found = self._addresses.get(path)
+        if found is None:
+            found = self._url / path
+            if len(self._addresses) < MAX_ADDRESSES:
+                self._addresses[path] = found
+        return found
+
     def _error(self, answer: Answer, unclear: type[InDoubtError | RetryableError]) -> VendorError | None:
         """Decide by HTTP status first, then by the vendor's verdict, never by its message."""
-        status, about = answer.status, self._about(answer)
+        status = answer.status
         verdict = self.verdict(answer) if status in _DONE else None
         if verdict == "ok":
             return None
+        about = self._about(answer)
         exchange = answer.exchange()
         closed = status in _CLOSED or status in self.closed_statuses
         if code := verdict or (None if closed else REFUSALS.get(status or 0)):
@@ -294,23 +311,10 @@ class VendorClient(ABC):
         trouble = "" if answer.trouble is None else f" ({type(answer.trouble).__name__})"
         return f"{answer.call.operation}: {status}{trouble}" + (f" “{said}”" if said else "")
 
-    async def _leave(self, slot_id: str, *, working: bool, taken: bool = False) -> None:
-        """Free the slot, or leave a ghost in it; a cancellation can't stop that."""
-        leaving = asyncio.ensure_future(self._vacate(slot_id, working=working, taken=taken))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-        await asyncio.shield(leaving)
-
-    async def _vacate(self, slot_id: str, *, working: bool, taken: bool) -> None:
-        try:
-            if working and self._endpoint.settle_seconds:
-                await self._limiter.ghost(slot_id, self._endpoint.settle_seconds)
-            else:
-                await self._limiter.release(slot_id)
-            if taken:
-                await self._limiter.reward()
-        except Exception as error:  # noqa: BLE001  the request's outcome outranks its slot, whose lease ends by itself
-            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"slot": slot_id, "error": type(error).__name__})
+    def _leave(self, slot_id: str, *, working: bool, taken: bool = False) -> None:
+        """Free the slot, or leave a ghost in it."""
+        ghost_seconds = self._endpoint.settle_seconds if working else 0.0
+        self._limiter.leave(slot_id, ghost_seconds=ghost_seconds, taken=taken)
 
 
 async def _whole_body(content: aiohttp.StreamReader) -> bytes | None:
@@ -337,6 +341,8 @@ def _parsed(raw: bytes | None) -> Any:
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """Read Retry-After (RFC 9110, 10.2.3), a date against the answer's own; None unless usable, an hour at most."""
     text = headers.get("Retry-After", "").strip()
+    if not text:
+        return None
     if re.fullmatch(r"[0-9]{1,12}(?:\.[0-9]{1,6})?", text):
         seconds = float(text)
     elif until := _http_date(text):

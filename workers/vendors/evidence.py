@@ -19,6 +19,8 @@ MAX_EVIDENCE_BYTES: Final = 2 * 1024
 _EVIDENCE_SOURCE_CHARS: Final = 4 * MAX_EVIDENCE_BYTES
 #: Values kept of one JSON tree, and so its depth: bounds the work that a hostile answer can cause.
 _EVIDENCE_VALUES: Final = 200
+#: Names of fields that are remembered: of all documents together, and a bound for an answer that invents some.
+_NAMES_KEPT: Final = 1000
 #: Secrets that were issued to us while we run: the one in force, and a few before it that a late answer may echo.
 _LEARNED: Final = 4
 
@@ -50,6 +52,7 @@ class Scrubber:
         certain = sorted(self._given | learned, key=len, reverse=True)
         self._certain = re.compile("|".join([*map(re.escape, certain), self._pattern.pattern]))
         self._known = sorted({*certain, *self._hidden}, key=len, reverse=True)
+        self._names: dict[str, tuple[str, bool]] = {}
 
     def learn(self, secret: str) -> None:
         """Take one more secret out of everything from now on, as one given at the start; the last few are kept."""
@@ -76,6 +79,13 @@ class Scrubber:
             return encoded.decode()
         return encoded[: MAX_EVIDENCE_BYTES - 3].decode("utf-8", "ignore") + "…"
 
+    def is_clean(self, raw: bytes | None) -> bool:
+        """Tell of an answer's bytes that `whole` would surely leave what they mean as it is; false where in doubt."""
+        # what is escaped, or in another encoding than UTF-8, may read differently
+        if raw is None or b"\\" in raw or b"\0" in raw:
+            return False
+        return self._certain.search(raw.decode("utf-8", "replace")) is None
+
     def whole(self, value: Any) -> Any:
         """Take only certain secrets out of a JSON value's keys and texts: the configured ones, and the vendor's keys.
 
@@ -100,7 +110,8 @@ class Scrubber:
                 return "…"
             if isinstance(value, dict):
                 items = islice(value.items(), left + 1)
-                return {self.text(n): REMOVED if _SECRET_NAME.search(n) else walk(v) for n, v in items}
+                named = ((*self._name(name), value) for name, value in items)
+                return {name: REMOVED if is_secret else walk(value) for name, is_secret, value in named}
             if isinstance(value, list):
                 return [walk(item) for item in islice(value, left + 1)]
             if isinstance(value, str) or (isinstance(value, float) and not math.isfinite(value)):
@@ -108,6 +119,15 @@ class Scrubber:
             return value
 
         return walk(value)
+
+    def _name(self, name: str) -> tuple[str, bool]:
+        """Give a name as it may be shown, and whether what it names may not: the same few come again and again."""
+        found = self._names.get(name)
+        if found is None:
+            found = self.text(name), _SECRET_NAME.search(name) is not None
+            if len(self._names) < _NAMES_KEPT:
+                self._names[name] = found
+        return found
 
     def answer(self, raw: bytes, body: Any) -> Any:
         """Keep the parsed body where it is short, else the beginning of its text."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import aiohttp
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.http_writer import StreamWriter
     from pydantic import SecretStr
 
     from workers.vendors.evidence import Scrubber
@@ -84,11 +85,15 @@ class Answer:
 
     #: Why the request was held back in the moment of writing.
     held_back: Exception | None = field(default=None, repr=False)
+    #: In that moment its connection, a kept one, was found closed.
+    closed_before: bool = False
 
     @property
     def never_sent(self) -> bool:
         """Tell whether it is certain that no byte of the request has left."""
-        return self.held_back is not None or (self.status is None and isinstance(self.trouble, _NEVER_SENT))
+        if self.held_back is not None or self.closed_before:
+            return True
+        return self.status is None and isinstance(self.trouble, _NEVER_SENT)
 
     def exchange(self) -> Exchange:
         """Make the evidence; done only when it is wanted."""
@@ -123,6 +128,11 @@ class LastLook(aiohttp.Payload):
         except Exception as error:
             self._answer.held_back = error
             raise
+        # aiohttp's own writer; it would raise the same error for a connection that broke when half was written
+        transport = cast("StreamWriter", writer).transport
+        if transport is None or transport.is_closing():
+            self._answer.closed_before = True
+            raise ConnectionResetError("closed by the vendor before anything was written")
         # in pieces: megabytes at once would keep the loop from everything else
         for start in range(0, max(len(self._value), 1), PIECE_BYTES):
             await writer.write(self._value[start : start + PIECE_BYTES])
@@ -130,11 +140,21 @@ class LastLook(aiohttp.Payload):
 
 def json_text(value: Any) -> str:
     """Write JSON in which a Decimal is a number with exactly its digits."""
+    try:
+        return _PLAIN(value)
+    except TypeError:  # a Decimal is in it
+        return _with_decimals(value)
+
+
+_PLAIN: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def _with_decimals(value: Any) -> str:
     match value:
         case Decimal():
             return format(value, "f")
         case dict():
-            return "{" + ",".join(f"{json.dumps(name)}:{json_text(item)}" for name, item in value.items()) + "}"
+            return "{" + ",".join(f"{_PLAIN(name)}:{_with_decimals(item)}" for name, item in value.items()) + "}"
         case list() | tuple():
-            return "[" + ",".join(map(json_text, value)) + "]"
-    return json.dumps(value, allow_nan=False)
+            return "[" + ",".join(map(_with_decimals, value)) + "]"
+    return _PLAIN(value)

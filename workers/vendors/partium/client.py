@@ -61,7 +61,7 @@ class PartiumClient(VendorClient):
             call = make()
             answer = Answer(call, call.payload(), self._scrubber)
         except BaseException:
-            await self._leave(slot_id, working=False)
+            self._leave(slot_id, working=False)
             raise
         await self._request(answer, slot_id, permit, None)
         return answer
