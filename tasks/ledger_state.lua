@@ -365,7 +365,7 @@ end
 -- What is kept of an ended command for the retention: what was asked, what came of it, and by whom.
 local function retire(key)
   set(key, {image = false, due_ms = false, intent_ms = false, open_ms = false, doubt_ms = false, refusal = false,
-    confirmed = false, blocked = false, place = false, hints = false})
+    confirmed = false, blocked = false, place = false})
   records[key].expires = args.retention_seconds
   for _, kind in ipairs({'evidence:', 'damaged:'}) do
     redis.call('EXPIRE', prefix .. kind .. key, args.retention_seconds)

@@ -208,6 +208,7 @@ async def open_relay(
         finally:
             for executor in executors:
                 await close_adapter(executor.port)
+                await executor.outcomes.limiter.aclose()
 
 
 @asynccontextmanager

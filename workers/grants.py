@@ -66,7 +66,14 @@ class Grants:
         self._leaving.append((slot_id, self._held.get(slot_id, "")))
         return self._left
 
+    def flush(self) -> None:
+        """Let what was released go ahead of what is asked next."""
+        if self._left is not None:
+            self._release_all(self._left)
+
     def _release_all(self, left: asyncio.Future[Any]) -> None:
+        if left is not self._left:
+            return  # it has gone ahead
         slots = self._leaving
         self._leaving, self._left = [], None
         told = self._calls.ask(("release", *(part for slot in slots for part in slot)))
@@ -113,6 +120,7 @@ class Grants:
 
     async def aclose(self) -> None:
         """Wait, for a while, until Redis has heard everything."""
+        self.flush()
         if self._telling:
             await asyncio.wait(self._telling, timeout=CLOSE_SECONDS)
 

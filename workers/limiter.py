@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from tasks.errors import own_error
 from tasks.script_calls import ScriptCalls
@@ -152,7 +153,10 @@ class Limiter:
         Only a grant of this process, or a ghost of any, is freed: not the slot of a process that took over. While Redis
         is away its error comes through, and the grant is freed as soon as it is back.
         """
-        await asyncio.shield(self._grants.release(slot_id))
+        try:
+            await asyncio.shield(self._grants.release(slot_id))
+        except RedisError as error:  # the same for all slots of the moment
+            raise own_error(error) from None
 
     async def ghost(self, slot_id: str, seconds: float) -> None:
         """Keep the slot taken until `seconds` from now or `release`: we hung up, the vendor may still be working.
@@ -258,6 +262,7 @@ class Limiter:
         )
 
     async def _call(self, operation: str, *arguments: str | int) -> list[Any]:
+        self._grants.flush()
         found: list[Any] = await self._calls.run((operation, *arguments))
         return found
 

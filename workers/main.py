@@ -30,8 +30,10 @@ from celery.signals import (
 )
 from redis.exceptions import RedisError
 
+from tasks import telemetry
 from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
+from tasks.errors import own_error
 from tasks.registry import command_type, kinds, vendors
 from tasks.routes import ROUTING
 from tasks.telemetry import configure_logging
@@ -74,7 +76,17 @@ def _spare_collector() -> None:
 
 
 async def _deliver(kind: str, key: str) -> str:
-    return await _runtime.get().executors[command_type(kind).vendor].deliver(key)
+    """Run one delivery, and raise an error of its own.
+
+    Celery clears every frame of a failed task's traceback. In that of an error which several deliveries were told,
+    there may be frames of one that goes on: it would never end.
+    """
+    try:
+        return await _runtime.get().executors[command_type(kind).vendor].deliver(key)
+    except Exception as error:
+        if not isinstance(error, RedisError):
+            logger.exception(telemetry.COMMAND_BROKEN, extra={"key": key, "kind": kind})
+        raise own_error(error) from None
 
 
 def _register(kind: str) -> None:

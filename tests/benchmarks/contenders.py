@@ -22,12 +22,10 @@ if TYPE_CHECKING:
     from tests.benchmarks.scene import LeanVendor, Scene
 
 OWN: Final = "stockrelay"
-#: As shipped: many commands of one call share a request to the vendor.
+#: Commands of one call: as shipped, many of them share a request to the vendor.
 SHARED: Final = "stockrelay, requests shared"
 #: Made by `make bench` from requirements/peers.txt.
 PEERS_PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
-#: Our worker with one item a request: what is measured is the path of a command, not how many share a request.
-UNBATCHED: Final = "tests.benchmarks.unbatched"
 #: As many at once as the other coroutine workers.
 CONCURRENCY: Final = 200
 ENQUEUE_SECONDS: Final = 120.0
@@ -106,10 +104,10 @@ class Own:
 
     promise = "exactly once"
 
-    def __init__(self, scene: Scene, vendor: LeanVendor, calls: int, database: int, module: str = UNBATCHED) -> None:
+    def __init__(self, scene: Scene, vendor: LeanVendor, calls: int, database: int, module: str = WORKERS) -> None:
         at, self._make = COMMANDS[calls]
         self._relay = scene.relay(at, vendor, module=module, concurrency=CONCURRENCY, database=database)
-        self.name = OWN if module == UNBATCHED or calls != 1 else SHARED
+        self.name = SHARED if calls == 1 else OWN
         self.process = self._relay.process
         self.redis_url = self._relay.redis_url
         self.calls: tuple[int, ...] = (calls,)
@@ -130,9 +128,8 @@ class Own:
 def contenders(scene: Scene, vendor: LeanVendor) -> dict[str, Callable[[], Contender]]:
     """Give by name what makes each of them, every one on a database of its own; ours run when they are made."""
     makers: dict[str, Callable[[], Contender]] = {}
-    for calls in COMMANDS:
-        makers[f"{OWN}-{calls}"] = functools.partial(Own, scene, vendor, calls, len(makers))
-    makers[f"{OWN}-shared"] = functools.partial(Own, scene, vendor, 1, len(makers), WORKERS)
+    for name, calls in ((OWN, 3), (f"{OWN}-shared", 1)):
+        makers[name] = functools.partial(Own, scene, vendor, calls, len(makers))
     for peer in PEERS:
         makers[peer.name.replace(" ", "-")] = functools.partial(Rival, peer, scene, vendor, len(makers))
     return makers

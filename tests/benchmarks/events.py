@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 
 from tests.backing import ROOT
-from tests.benchmarks.contenders import UNBATCHED, Own
+from tests.benchmarks.contenders import Own
 from tests.benchmarks.figures import Spread
 from tests.benchmarks.race import Track
 from tests.benchmarks.scene import Scene, with_programs
@@ -26,28 +26,30 @@ if TYPE_CHECKING:
 
 SILENT: Final = "tests.benchmarks.silent"
 ROUND_SECONDS: Final = 60.0
+#: Read, write, read back.
+CALLS: Final = 3
 ON: Final = "events on, Flower watches"
 OFF: Final = "events off"
 
 
-def measure(console: Console, folder: Path, *, rounds: int, one_call: int) -> dict[str, Any]:
-    """Let two workers that differ in their events alone do so many rounds of commands of one call, in turns."""
+def measure(console: Console, folder: Path, *, rounds: int, three_calls: int) -> dict[str, Any]:
+    """Let two workers that differ in their events alone do so many rounds of commands of three calls, in turns."""
     found: dict[str, list[Round]] = {ON: [], OFF: []}
     with Scene(folder) as scene:
         vendor = scene.lean_vendor()
         track = Track(vendor)
         workers = {
-            ON: Own(scene, vendor, 1, database=0, module=UNBATCHED),
-            OFF: Own(scene, vendor, 1, database=1, module=SILENT),
+            ON: Own(scene, vendor, CALLS, database=0),
+            OFF: Own(scene, vendor, CALLS, database=1, module=SILENT),
         }
         scene.launch(_flower(scene, workers[ON].redis_url))
         for worker in workers.values():
             track.admit(worker)
         for number in range(rounds):
             for name, worker in workers.items():
-                done = track.round(worker, one_call, 1, ROUND_SECONDS)
-                if done.done < one_call:
-                    raise RuntimeError(f"{name}: {done.done} of {one_call} commands were applied")
+                done = track.round(worker, three_calls, CALLS, ROUND_SECONDS)
+                if done.done < three_calls:
+                    raise RuntimeError(f"{name}: {done.done} of {three_calls} commands were applied")
                 found[name].append(done)
             speeds = ", ".join(f"{name} {done[-1].per_second:.0f}/s" for name, done in found.items())
             console.print(f"round {number + 1} of {rounds}: {speeds}")
@@ -60,7 +62,7 @@ def measure(console: Console, folder: Path, *, rounds: int, one_call: int) -> di
         for name, done in found.items()
     ]
     slower = 1 - cases[0]["per_second"]["median"] / cases[1]["per_second"]["median"]  # type: ignore[index]
-    return {"commands": one_call, "rounds": rounds, "cases": cases, "slower_percent": round(100 * slower, 1)}
+    return {"commands": three_calls, "rounds": rounds, "cases": cases, "slower_percent": round(100 * slower, 1)}
 
 
 def _flower(scene: Scene, redis_url: str) -> Process:
@@ -85,7 +87,7 @@ def _flower(scene: Scene, redis_url: str) -> Process:
 def table(figures: dict[str, Any]) -> Table:
     """Show what `measure` gave."""
     shown = Table(
-        title=f"Celery's events, {figures['commands']} commands of one call",
+        title=f"Celery's events, {figures['commands']} commands of three calls",
         caption=f"{figures['slower_percent']:g} % slower with events",
     )
     for heading in ("", "/s", "spread", "CPU ms"):

@@ -1,8 +1,9 @@
-"""Our worker without Celery's events: `celery -A tests.benchmarks.silent worker`, one item a request."""
+"""Our worker without Celery's events: `celery -A tests.benchmarks.silent worker`."""
 
 from __future__ import annotations
 
-from tests.benchmarks.unbatched import app, workers
+import workers.main
+from tasks.app import app
 
 __all__ = ["app", "workers"]
 

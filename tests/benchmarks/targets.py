@@ -87,12 +87,15 @@ def _ratio(name: str, other: str, calls: int) -> Callable[[Figures], float | Non
 
 
 def _peers() -> list[Target]:
-    alone, whole = "pool and transport", "stockrelay"
+    alone = "pool and transport"
     found = [
         Target("peers", f"{alone} ÷ {other}, one call", " x", limit, at_most=False, figure=_ratio(alone, other, 1))
         for other, limit in (("celery prefork", 5.0), ("taskiq stream", 1.2))
     ]
-    for calls, words in ((1, "one call"), (3, "three calls")):
+    for whole, calls, words in (
+        ("stockrelay, requests shared", 1, "one call, shared"),
+        ("stockrelay", 3, "three calls"),
+    ):
         found += [
             Target(
                 "peers",
@@ -111,7 +114,7 @@ def _peers() -> list[Target]:
                 unit,
                 limit,
                 at_most=True,
-                figure=lambda figures, calls=calls, name=name: _median(figures, whole, calls, name),  # type: ignore[misc]
+                figure=lambda figures, whole=whole, calls=calls, name=name: _median(figures, whole, calls, name),  # type: ignore[misc]
             )
             for what, unit, limit, name in (
                 ("worker CPU per command", " ms", 0.8, "cpu_ms"),

@@ -88,6 +88,7 @@ async def setting(redis_client: Redis) -> AsyncIterator[Setting]:
         open_session() as session,
     ):
         yield Setting(sandbox, limiter, session)
+        await limiter.aclose()
 
 
 async def outcome(call: Awaitable[Any]) -> Any:

@@ -221,6 +221,7 @@ async def worker(redis_client: Redis) -> AsyncIterator[Worker]:
         )
         yield Worker(redis_client, catalog, executor, port)
         await partium.aclose()
+        await limiter.aclose()
 
 
 def parts(count: int) -> list[UpsertPart]:

@@ -94,8 +94,10 @@ def test_the_comparison_is_judged_by_ratios_of_one_run() -> None:
         _result("pool and transport", 1, 1500.0),
         _result("celery prefork", 1, 250.0),
         _result("taskiq stream", 1, 1500.0),
-        _result("stockrelay", 1, 1200.0),
+        _result("stockrelay, requests shared", 1, 1200.0),
         _result("celery threads", 1, 400.0),
+        _result("stockrelay", 3, 500.0),
+        _result("taskiq stream", 3, 400.0),
     ]
 
     found = {one.measure: (one.figure, one.met) for one in judge({"peers": {"results": results}})}
@@ -103,10 +105,13 @@ def test_the_comparison_is_judged_by_ratios_of_one_run() -> None:
     assert found == {
         "pool and transport ÷ celery prefork, one call": ("6 x", True),
         "pool and transport ÷ taskiq stream, one call": ("1 x", False),
-        "whole path ÷ taskiq stream, one call": ("0.8 x", False),
-        "whole path ÷ celery threads, one call": ("3 x", True),
-        "whole path, worker CPU per command, one call": ("0.9 ms", False),
-        "whole path, worker RSS, one call": ("89 MiB", True),
+        "whole path ÷ taskiq stream, one call, shared": ("0.8 x", False),
+        "whole path ÷ celery threads, one call, shared": ("3 x", True),
+        "whole path, worker CPU per command, one call, shared": ("0.9 ms", False),
+        "whole path, worker RSS, one call, shared": ("89 MiB", True),
+        "whole path ÷ taskiq stream, three calls": ("1.25 x", True),
+        "whole path, worker CPU per command, three calls": ("0.9 ms", False),
+        "whole path, worker RSS, three calls": ("89 MiB", True),
     }
 
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from tasks import telemetry
+from tasks.errors import own_error
 from workers.vendors.access import check_openbom_app_key, check_openbom_username
 
 if TYPE_CHECKING:
@@ -119,7 +120,10 @@ class SharedSession:
         """Join the login of this process, which goes on whoever stops waiting for it."""
         if self._login is None or self._login.done():
             self._login = asyncio.create_task(self._alone(), name="login at OpenBOM")
-        return await asyncio.shield(self._login)
+        try:
+            return await asyncio.shield(self._login)
+        except Exception as error:  # noqa: BLE001  whatever it is, each waiter gets it for itself
+            raise own_error(error) from None
 
     async def _alone(self) -> SecretStr:
         """Log in while no other process does, or take what another one got."""
