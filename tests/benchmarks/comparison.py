@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Group
@@ -19,8 +20,7 @@ from tests.process import ProcessError
 from tests.valkey import DURABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Sequence
 
     from rich.console import Console
 
@@ -109,13 +109,18 @@ class Entry:
                 "name": self.contender.name,
                 "calls": calls,
                 "promise": self.contender.promise,
-                "worker": self.contender.process.command,
+                "worker": _without_folder(self.contender.process.command),
                 "failure": self.failures.get(calls),
                 "repeated": sum(one.repeated for one in rounds),
                 **figures,
                 "rounds": [asdict(one) for one in rounds],
             }
         ]
+
+
+def _without_folder(command: Sequence[str]) -> list[str]:
+    """Give a command as anybody could type it: without the place of its program on this machine."""
+    return [Path(command[0]).name, *command[1:]]
 
 
 def table(figures: dict[str, Any]) -> Group:
