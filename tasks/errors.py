@@ -17,11 +17,14 @@ StockrelayError
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from tasks.records import DamagedRecord
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +152,18 @@ def own_error(error: Exception) -> Exception:
     own.__dict__.update(error.__dict__)
     own.__cause__ = error.__cause__
     return own
+
+
+async def shared(awaited: asyncio.Future[Result]) -> Result:
+    """Await what others wait for too: it goes on whoever stops waiting, and its error is each waiter's own."""
+    awaited.add_done_callback(_retrieve)
+    try:
+        return await asyncio.shield(awaited)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        raise own_error(error) from None
+
+
+def _retrieve(awaited: asyncio.Future[Any]) -> None:
+    """Take an error that nobody waits for any more, or asyncio would print it."""
+    if not awaited.cancelled():
+        awaited.exception()

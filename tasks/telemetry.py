@@ -55,7 +55,6 @@ DIFFERENCE_FOUND: Final = "difference.found"
 VENDOR_PAUSED: Final = "vendor.paused"
 VENDOR_SERVED: Final = "vendor.served"
 REDIS_NOT_DURABLE: Final = "redis.not_durable"
-WORKER_STOPPING: Final = "worker.stopping"
 REQUEST_REFUSED: Final = "request.refused"
 REQUEST_FAILED: Final = "request.failed"
 CONNECTION_REFUSED: Final = "connection.refused"
@@ -90,6 +89,7 @@ def configure_logging(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # two more lines for each command, which its own line says better; their warnings and errors stay
+    quieter = logging.NOTSET if root.level <= logging.DEBUG else max(root.level, logging.WARNING)
     for name in SAID_BETTER:
-        # two more lines for each command, which its own line says better; their warnings and errors stay
-        logging.getLogger(name).setLevel(max(root.level, logging.WARNING) if root.level > logging.DEBUG else level)
+        logging.getLogger(name).setLevel(quieter)

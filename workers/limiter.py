@@ -31,9 +31,8 @@ from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from tasks.errors import own_error
+from tasks.errors import own_error, shared
 from tasks.script_calls import ScriptCalls
 from workers.grants import Grants, failed, log_untold
 from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedError, Permit, Rate, microseconds
@@ -153,10 +152,7 @@ class Limiter:
         Only a grant of this process, or a ghost of any, is freed: not the slot of a process that took over. While Redis
         is away its error comes through, and the grant is freed as soon as it is back.
         """
-        try:
-            await asyncio.shield(self._grants.release(slot_id))
-        except RedisError as error:  # the same for all slots of the moment
-            raise own_error(error) from None
+        await shared(self._grants.release(slot_id))  # with all slots of the moment
 
     async def ghost(self, slot_id: str, seconds: float) -> None:
         """Keep the slot taken until `seconds` from now or `release`: we hung up, the vendor may still be working.

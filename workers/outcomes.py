@@ -8,10 +8,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from redis.exceptions import RedisError
-
 from tasks import telemetry
-from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError, own_error
+from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError, shared
 from tasks.lookup import Landed
 from tasks.records import State
 from workers import retries
@@ -129,10 +127,7 @@ class Outcomes:
         if pausing is None:
             pausing = self._pausing[str(error)] = asyncio.create_task(self._pause(error), name="pause")
             pausing.add_done_callback(lambda _: self._pausing.pop(str(error), None))
-        try:
-            await asyncio.shield(pausing)
-        except RedisError as failed:
-            raise own_error(failed) from None
+        await shared(pausing)
         return 0.0
 
     async def _pause(self, error: VendorError) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 from rich.table import Table
 
 from tasks.catalog import Attribute, AttributeValue, UpsertPart
-from tests.benchmarks.crew import WORKERS, Crew
+from tests.benchmarks.crew import Crew
 from tests.benchmarks.measure import cpu_seconds
+from tests.benchmarks.scene import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,11 +125,11 @@ def _run(folder: Path, name: str, module: str, workers: int, commands: int) -> S
         crew.control("POST", "fixture", CATALOG)
         for worker in crew.workers:
             worker.stop_signal()
-        keys = crew.submit(upserts)
+        keys = crew.ledger.submit(upserts)
         cpu, began = _cpu_seconds(crew), time.monotonic()
         for worker in crew.workers:
             worker.cont()
-        crew.until_ended(commands, PATIENCE_SECONDS)
+        crew.ledger.until_ended(commands, PATIENCE_SECONDS)
         seconds = time.monotonic() - began
         return Sharing(
             name=name,
@@ -158,7 +159,7 @@ def _upsert(number: int) -> UpsertPart:
 
 
 def _in_the_ledger(crew: Crew, keys: Sequence[str]) -> dict[str, Any]:
-    found = crew.fields(keys, "state", "receipt")
+    found = crew.ledger.fields(keys, "state", "receipt")
     receipts = sum(bool(receipt and json.loads(receipt)["entries"]) for _, receipt in found)
     return {"outcomes": dict(Counter(str(state) for state, _ in found)), "receipts": receipts}
 

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import redis
 import requests
 
-from tasks.ledger import prefix_of
-from tasks.redis_client import open_redis
-from tasks.submit import Submitter
 from tests.backing import ROOT
-from tests.process import Process, wait_until
+from tests.benchmarks.ledger import VendorLedger
+from tests.benchmarks.scene import WORKERS
+from tests.process import Process
 from tests.stack import Stack, read_procfile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-    from tasks.commands import Command
-
-#: The Celery application that the Procfile names.
-WORKERS: Final = "workers.main"
-#: Submitted at once: fewer than Redis' client opens connections for.
-CHUNK: Final = 64
 
 
 @dataclass
@@ -61,11 +51,11 @@ class Crew:
         )
 
     @cached_property
-    def ledger(self) -> Any:
-        """The server that holds the ledger."""
-        client = redis.Redis.from_url(self.stack.redis_url, decode_responses=True)
-        self._cleanup.callback(client.close)
-        return client
+    def ledger(self) -> VendorLedger:
+        """The ledger that they work on."""
+        ledger = VendorLedger(self.vendor, self.stack.redis_url)
+        self._cleanup.callback(ledger.close)
+        return ledger
 
     def __enter__(self) -> Self:
         try:
@@ -96,27 +86,6 @@ class Crew:
         answer.raise_for_status()
         return answer.json()
 
-    def submit(self, commands: Sequence[Command]) -> list[str]:
-        """Put the commands into the ledger; gives their keys."""
-        return asyncio.run(_submit(self.stack.redis_url, commands))
-
-    def fields(self, keys: Sequence[str], *names: str) -> list[list[str | None]]:
-        """Read these fields of the commands' records."""
-        pipeline = self.ledger.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hmget(f"{prefix_of(self.vendor)}cmd:{key}", *names)
-        return list(pipeline.execute())
-
-    def counts(self) -> dict[str, int]:
-        """Count the commands by state."""
-        found: Mapping[str, str] = self.ledger.hgetall(f"{prefix_of(self.vendor)}counts")
-        return {state: int(count) for state, count in found.items()}
-
-    def until_ended(self, count: int, seconds: float) -> None:
-        """Return when so many commands have ended."""
-        ends = ("applied", "rejected", "held")
-        wait_until(lambda: sum(self.counts().get(end, 0) for end in ends) >= count, f"{count} commands end", seconds)
-
     def _worker(self, number: int) -> Process:
         # a node name of its own: two of one name on one machine answer each other's remote control
         name = f"{self.vendor}-{number}"
@@ -130,16 +99,3 @@ class Crew:
             folder=ROOT,
         )
         return process
-
-
-async def _submit(url: str, commands: Sequence[Command]) -> list[str]:
-    client = open_redis(url)
-    try:
-        submitter = Submitter(client)
-        keys: list[str] = []
-        for start in range(0, len(commands), CHUNK):
-            accepted = await asyncio.gather(*map(submitter.submit, commands[start : start + CHUNK]))
-            keys += [one.key for one in accepted]
-        return keys
-    finally:
-        await client.aclose()

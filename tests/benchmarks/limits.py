@@ -162,7 +162,7 @@ def run(folder: Path, work: Work, *, calm: int, rough: int) -> Books:
     """
     with Crew(folder, work.vendor, 0, _settings(folder, work), _sandbox_options(), options=OPTIONS) as crew:
         crew.control("POST", "fixture", work.fixture)
-        keys = crew.submit(
+        keys = crew.ledger.submit(
             [work.command(number) for number in range(MOST_SHARED * (calm + 2 * rough + SPARE_REQUESTS))]
         )
         crew.hire(PROCESSES)
@@ -170,7 +170,7 @@ def run(folder: Path, work: Work, *, calm: int, rough: int) -> Books:
         ended = _until_requests(crew, began + calm)
         logins = _logins(crew)
         owners = _rough(crew, work, rough, keys)
-        assert crew.counts().get("ready", 0) > 0, "work ran out: the figures say nothing"
+        assert crew.ledger.counts().get("ready", 0) > 0, "work ran out: the figures say nothing"
         limits = crew.control("GET", "limits")
         calm_seconds = limits["arrivals_seconds"][ended - 1] - limits["arrivals_seconds"][began - 1]
         return Books(
@@ -295,5 +295,5 @@ def _logins(crew: Crew, outcome: str | None = None) -> int:
 
 def _owners(crew: Crew, keys: Sequence[str]) -> set[tuple[str, ...]]:
     """List the processes that have a command in hand, or were the last to give one up."""
-    owners = [owner for found in crew.fields(keys, "owner", "released_by") for owner in found if owner]
+    owners = [owner for found in crew.ledger.fields(keys, "owner", "released_by") for owner in found if owner]
     return {tuple(owner.split(":")[:2]) for owner in owners}

@@ -52,14 +52,14 @@ def measure(console: Console, folder: Path, *, recoveries: int) -> dict[str, Any
 
 def _recovery(crew: Crew) -> float:
     """SIGKILL a worker that has claimed commands and sent none; seconds until the other has applied them all."""
-    ended = crew.counts().get("applied", 0)
+    ended = crew.ledger.counts().get("applied", 0)
     crew.control("POST", "faults", SLOW_READS)
     survivor, victim = crew.workers[0], crew.hire(1)[0]
     survivor.stop_signal()  # or it would claim them all
-    keys = crew.submit([addition(number) for number in range(COMMANDS)])
+    keys = crew.ledger.submit([addition(number) for number in range(COMMANDS)])
 
     def owned() -> list[str]:
-        owners = zip(keys, crew.fields(keys, "owner"), strict=True)
+        owners = zip(keys, crew.ledger.fields(keys, "owner"), strict=True)
         return [key for key, [owner] in owners if f":{victim.pid}:" in (owner or "")]
 
     wait_until(lambda: len(owned()) > 0, "the victim claims commands", PATIENCE_SECONDS)
@@ -69,12 +69,12 @@ def _recovery(crew: Crew) -> float:
     survivor.cont()
     crew.control("DELETE", "faults")
     wait_until(
-        lambda: all(state == "applied" for [state] in crew.fields(orphans, "state")),
+        lambda: all(state == "applied" for [state] in crew.ledger.fields(orphans, "state")),
         "the orphans are applied",
         PATIENCE_SECONDS,
     )
     seconds = time.monotonic() - killed
-    crew.until_ended(ended + COMMANDS, PATIENCE_SECONDS)
+    crew.ledger.until_ended(ended + COMMANDS, PATIENCE_SECONDS)
     return seconds
 
 

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import redis
 import requests
 
-from tasks.ledger import prefix_of
-from tasks.redis_client import open_redis
-from tasks.submit import Submitter
 from tests.backing import ROOT, SANDBOX_SECRETS, url_name
-from tests.process import Process, accepts, free_port, wait_until
+from tests.benchmarks.ledger import VendorLedger
+from tests.process import Process, accepts, free_port
 from tests.stack import read_procfile
 from tests.valkey import ValkeyServer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
-
-    from tasks.commands import Command
 
 #: The vendor answers every call after this.
 VENDOR_MS: Final = 20
@@ -31,9 +25,6 @@ VENDOR_MS: Final = 20
 UNLIMITED: Final = {"RATES": "10000/1s+1000", "CONCURRENCY": "1000", "SETTLE_SECONDS": "60"}
 #: The Celery application that the Procfile names.
 WORKERS: Final = "workers.main"
-#: Submitted at once: fewer than Redis' client opens connections for.
-CHUNK: Final = 64
-ENDS: Final = ("applied", "rejected", "held")
 
 
 class LeanVendor(Process):
@@ -61,40 +52,12 @@ class LeanVendor(Process):
         return found
 
 
-class Relay:
-    """One of our workers and its ledger, on database `database` of the server."""
+class Relay(VendorLedger):
+    """One of our workers and its ledger, on a database of its own."""
 
-    def __init__(self, scene: Scene, vendor: str, process: Process, redis_url: str) -> None:
-        self.vendor = vendor
+    def __init__(self, vendor: str, process: Process, redis_url: str) -> None:
+        super().__init__(vendor, redis_url)
         self.process = process
-        self.redis_url = redis_url
-        self._ledger: Any = redis.Redis.from_url(redis_url, decode_responses=True)
-        scene.cleanup.callback(self._ledger.close)
-
-    def submit(self, commands: Sequence[Command]) -> list[str]:
-        """Put the commands into the ledger; gives their keys."""
-        return asyncio.run(_submit(self.redis_url, commands))
-
-    def counts(self) -> dict[str, int]:
-        """Count the commands by state."""
-        found: Mapping[str, str] = self._ledger.hgetall(f"{prefix_of(self.vendor)}counts")
-        return {state: int(count) for state, count in found.items()}
-
-    def ended(self) -> int:
-        """Count the commands that have ended, however."""
-        counts = self.counts()
-        return sum(counts.get(end, 0) for end in ENDS)
-
-    def until_ended(self, count: int, seconds: float) -> None:
-        """Return when so many commands have ended since the ledger began."""
-        wait_until(lambda: self.ended() >= count, f"{count} commands of {self.vendor} end", seconds)
-
-    def fields(self, keys: Sequence[str], *names: str) -> list[list[str | None]]:
-        """Read these fields of the commands' records."""
-        pipeline = self._ledger.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hmget(f"{prefix_of(self.vendor)}cmd:{key}", *names)
-        return list(pipeline.execute())
 
 
 class Scene:
@@ -151,7 +114,9 @@ class Scene:
             folder=ROOT,
         )
         self.launch(process)
-        return Relay(self, vendor, process, url)
+        relay = Relay(vendor, process, url)
+        self.cleanup.callback(relay.close)
+        return relay
 
     @staticmethod
     def environment(
@@ -173,16 +138,3 @@ def with_programs(environment: Mapping[str, str], python: str | Path) -> dict[st
     """Put the programs beside an interpreter first."""
     path = os.pathsep.join([os.path.dirname(python), environment.get("PATH", os.defpath)])  # noqa: PTH120
     return {**environment, "PATH": path, "PYTHONUNBUFFERED": "1"}
-
-
-async def _submit(url: str, commands: Sequence[Command]) -> list[str]:
-    client = open_redis(url)
-    try:
-        submitter = Submitter(client)
-        keys: list[str] = []
-        for start in range(0, len(commands), CHUNK):
-            accepted = await asyncio.gather(*map(submitter.submit, commands[start : start + CHUNK]))
-            keys += [one.key for one in accepted]
-        return keys
-    finally:
-        await client.aclose()

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 #: Four times as long as the latest commit, so that a machine that does something else for a while breaks no promise.
 SETTLE_SECONDS = 1.2
-#: Long enough for a machine that does something else; a request that hangs is given up sooner.
+#: Long enough for a machine that does something else: a read that times out costs an attempt.
 TIMEOUT_SECONDS = 15.0
-HANGING_SECONDS = 1.8
+#: A request that hangs is given up sooner; aiohttp waits two thirds of it for an answer.
+HANGING_SECONDS = 6.0
 #: Of a whole round, on such a machine.
 PATIENCE_SECONDS = 60.0
 

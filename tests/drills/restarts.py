@@ -68,12 +68,12 @@ def run(folder: Path, commands: int = COMMANDS) -> Findings:
     with Crew(folder, VENDOR, 2, settings, latency) as crew:
         parts = [f"drill-{number}" for number in range(PARTS)]
         crew.control("POST", "fixture", {"parts": [{"part/name": name} for name in parts], "storages": [_SHELF]})
-        keys = crew.submit([_add(number) for number in range(commands)])
+        keys = crew.ledger.submit([_add(number) for number in range(commands)])
         started, restarts = time.monotonic(), 0
         codes: Counter[int] = Counter()
-        while sum(crew.counts().get(end, 0) for end in _ENDS) < commands:
+        while sum(crew.ledger.counts().get(end, 0) for end in _ENDS) < commands:
             if time.monotonic() - started > PATIENCE_SECONDS:
-                raise TimeoutError(f"{crew.counts()} after {PATIENCE_SECONDS:g} s")
+                raise TimeoutError(f"{crew.ledger.counts()} after {PATIENCE_SECONDS:g} s")
             restarts += 1
             time.sleep(max(0.0, started + restarts * EVERY_SECONDS - time.monotonic()))
             oldest = crew.workers.pop(0)
@@ -104,7 +104,7 @@ def _judge(crew: Crew, keys: list[str], found: Findings) -> Findings:
     by_part: dict[str, list[int]] = {}
     for effect in effects:
         by_part.setdefault(effect["part_ids"][0], []).append(place.get(effect["marker"], -1))
-    told = crew.fields(keys, "state", "attempts")
+    told = crew.ledger.fields(keys, "state", "attempts")
     return Findings(
         found.commands,
         found.restarts,

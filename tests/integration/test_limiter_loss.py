@@ -200,6 +200,32 @@ async def test_a_slot_whose_release_was_lost_with_the_server_is_free_soon_after_
         assert (await other.snapshot()).in_flight == 1
 
 
+@pytest.mark.parametrize("ghost_seconds", [0.0, 60.0], ids=["released", "left as a ghost"])
+async def test_a_slot_is_left_without_an_error_while_the_server_is_away(
+    make_valkey: MakeValkey, caplog: pytest.LogCaptureFixture, ghost_seconds: float
+) -> None:
+    """The request's outcome is known by then, and outranks its slot."""
+    server = make_valkey()
+    async with Redis.from_url(server.url, retry=Retry(NoBackoff(), 0)) as client:
+        limiter = Limiter(client, "vendor", policy_of(concurrency=1))
+        await limiter.acquire("a")
+        server.kill()
+
+        limiter.leave("a", ghost_seconds=ghost_seconds)
+        await limiter.aclose()
+
+        assert [(record.levelname, record.msg) for record in caplog.records] == [("WARNING", "ledger.unreachable")]
+
+
+async def test_a_slot_that_was_left_is_free_for_what_is_asked_next(make_limiter: MakeLimiter) -> None:
+    limiter = make_limiter(policy_of(concurrency=1))
+    await limiter.acquire("a")
+
+    limiter.leave("a")
+
+    assert (await limiter.snapshot()).in_flight == 0
+
+
 async def test_a_server_that_lost_its_scripts_is_taught_again(make_limiter: MakeLimiter, redis_client: Redis) -> None:
     limiter = make_limiter(policy_of())
     await limiter.acquire("a")

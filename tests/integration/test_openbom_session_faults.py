@@ -166,6 +166,34 @@ async def test_who_joins_a_login_that_found_the_token_he_was_refused_with_gets_a
     assert [token.get_secret_value() for token in await asyncio.gather(first, second)] == [f"{TOKEN}2"] * 2
 
 
+async def test_an_answer_of_redis_that_is_older_than_the_login_gives_no_refused_token(redis_client: Redis) -> None:
+    """Seen where a machine stood still: a second 401 then closed the vendor to every command for a minute."""
+    logins, late, read = 0, asyncio.Event(), []
+
+    async def log_in() -> Token:
+        nonlocal logins
+        logins += 1
+        return Token(SecretStr(f"{TOKEN}{logins}"), 100)
+
+    async def get(key: str) -> Any:
+        found = await redis_client.get(key)
+        read.append(found)
+        if len(read) == 3:
+            await late.wait()
+        return found
+
+    redis = SimpleNamespace(get=get, set=redis_client.set, lock=redis_client.lock)
+    shared = SharedSession(cast("Any", redis), "n", log_in, login_seconds=30)
+    refused = await shared.token()
+    slow = asyncio.ensure_future(shared.renew(refused))
+    await until(lambda: read == [None, None, f"{TOKEN}1"])
+    quick = await shared.renew(refused)
+    late.set()
+
+    assert [token.get_secret_value() for token in (refused, quick, await slow)] == [f"{TOKEN}{n}" for n in (1, 2, 2)]
+    assert logins == 2
+
+
 # refusals
 
 

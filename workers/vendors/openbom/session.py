@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import re
+from collections import deque
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from tasks import telemetry
-from tasks.errors import own_error
+from tasks.errors import shared
 from workers.vendors.access import check_openbom_app_key, check_openbom_username
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ EARLY_SECONDS: Final = 300.0
 #: The vendor documents a day. What it says beyond a week, or below a second, is a mistake.
 MAX_LIFE_SECONDS: Final = 7 * 86_400.0
 MIN_LIFE_SECONDS: Final = 1.0
+#: Refused tokens that are remembered: of more than the last few no request is under way.
+REFUSED_KEPT: Final = 8
 #: What can stand in a header; anything else in Redis is damage.
 PLAIN: Final = r"^[\x21-\x7e]+$"
 
@@ -95,18 +98,19 @@ class SharedSession:
         self._log_in = log_in
         self._lock_seconds = login_seconds + LOCK_MARGIN_SECONDS
         self._login: asyncio.Task[SecretStr] | None = None
-        #: What the vendor answered with a 401 here, until there is another: it may still be in Redis.
-        self._refused: SecretStr | None = None
+        #: What the vendor answered with a 401 here: Redis may still hold it, an answer of Redis on its way too.
+        self._refused: deque[SecretStr] = deque(maxlen=REFUSED_KEPT)
 
     async def token(self) -> SecretStr:
         """Give the token that is in force."""
-        while (token := await self._stored() or await self._logged_in()) == self._refused:
+        while (token := await self._stored() or await self._logged_in()) in self._refused:
             pass  # a login that was under way had found the one that was refused meanwhile
         return token
 
     async def renew(self, refused: SecretStr) -> SecretStr:
         """Give another token than the one that the vendor has just refused; logs in only if there is none yet."""
-        self._refused = refused
+        if refused not in self._refused:
+            self._refused.append(refused)
         return await self.token()
 
     async def _stored(self) -> SecretStr | None:
@@ -114,16 +118,13 @@ class SharedSession:
         if not isinstance(found, str) or not re.fullmatch(PLAIN, found):
             return None
         token = SecretStr(found)
-        return None if token == self._refused else token
+        return None if token in self._refused else token
 
     async def _logged_in(self) -> SecretStr:
         """Join the login of this process, which goes on whoever stops waiting for it."""
         if self._login is None or self._login.done():
             self._login = asyncio.create_task(self._alone(), name="login at OpenBOM")
-        try:
-            return await asyncio.shield(self._login)
-        except Exception as error:  # noqa: BLE001  whatever it is, each waiter gets it for itself
-            raise own_error(error) from None
+        return await shared(self._login)
 
     async def _alone(self) -> SecretStr:
         """Log in while no other process does, or take what another one got."""
@@ -138,7 +139,8 @@ class SharedSession:
     async def _new(self) -> SecretStr:
         token = await self._log_in()
         await self._redis.set(self._key, token.secret.get_secret_value(), px=int(token.kept_seconds() * 1000))
-        self._refused = None  # even where the vendor gives the same one again: it has just confirmed it
+        with suppress(ValueError):  # the vendor may give the same one again: it has just confirmed it
+            self._refused.remove(token.secret)
         return token.secret
 
     @asynccontextmanager
