@@ -156,14 +156,14 @@ def own_error(error: Exception) -> Exception:
 
 async def shared(awaited: asyncio.Future[Result]) -> Result:
     """Await what others wait for too: it goes on whoever stops waiting, and its error is each waiter's own."""
-    awaited.add_done_callback(_retrieve)
+    awaited.add_done_callback(retrieve)
     try:
         return await asyncio.shield(awaited)
     except Exception as error:  # noqa: BLE001  whatever it is
         raise own_error(error) from None
 
 
-def _retrieve(awaited: asyncio.Future[Any]) -> None:
+def retrieve(awaited: asyncio.Future[Any]) -> None:
     """Take an error that nobody waits for any more, or asyncio would print it."""
     if not awaited.cancelled():
         awaited.exception()

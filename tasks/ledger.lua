@@ -238,9 +238,11 @@ elseif asked == 'renew' then
   end
 
 elseif asked == 'intent' then
-  -- {key, owner, image, request_ms}: the durable note that the first byte follows
+  -- {key, owner, image, request_ms, if}: the durable note that the first byte follows; {attempts}: 0 without the grant
   function step()
-    local key = args.key
+    local key, grant = args.key, args['if']
+    local found = grant and (redis.call('HGET', grant[1], grant[2]) or '')
+    if grant and string.sub(found, 1, #grant[3]) ~= grant[3] then return {attempts = 0} end
     read_some(key, 'state', 'owner', 'lease_ms', 'attempts', 'released_by')
     if not owned(key, {sending = 1}) then return refused(key) end
     if number(key, 'lease_ms') <= now then return refused(key) end
@@ -322,18 +324,19 @@ elseif asked == 'absent' then
   end
 
 elseif asked == 'hand_back' then
-  -- {key, owner}: a worker that stops gives back what it has not sent
+  -- {key, owner, unsent}: a worker that stops gives back what it has not sent
   function step()
     local key = args.key
     if not owned(key, {sending = 1, in_doubt = 1}) then return refused(key) end
     if get(key, 'state') == 'in_doubt' then
       release(key)
       redis.call('ZADD', prefix .. 'doubt', ms(now), key)
-    elseif present(get(key, 'intent_ms')) then
+    elseif present(get(key, 'intent_ms')) and not args.unsent then
       return refused(key)
     else
+      if present(get(key, 'intent_ms')) then add(key, 'attempts', -1) end
       release(key)
-      set(key, {crashes = false})
+      set(key, {crashes = false, intent_ms = false})
       make_ready(key, 'handed back by a stopping worker')
     end
     return {state = get(key, 'state')}

@@ -16,17 +16,20 @@ from tasks.errors import (
     TransitionRefusedError,
     UnknownCommandError,
     UnknownRedriveError,
+    retrieve,
 )
 from tasks.ledger_reading import LedgerReading, prefix_of
 from tasks.records import Admission, Claim, Closing, CommandRecord, NewCommand, Promotion, RedriveMove, State, Verdict
 from tasks.script_calls import ScriptCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import asyncio
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from redis.asyncio import Redis
 
     from tasks.dead_letter_records import Place
+    from tasks.ports import Grant
 
 __all__ = ["MAX_CRASHES", "RETENTION_DAYS", "STALE_HINT_SECONDS", "Ledger", "prefix_of"]
 
@@ -82,8 +85,14 @@ class Ledger(LedgerReading):
         self._stale_ms = int(stale_hint_seconds * 1000)
 
     async def _step(self, name: str, **arguments: Any) -> Any:
+        return self._read(name, arguments, await self._post(name, arguments))
+
+    def _post(self, name: str, arguments: dict[str, Any]) -> asyncio.Future[Any]:
         text = _json(arguments).encode(errors="replace")
-        found = json.loads(await self._calls.run([name, self._queue, self._template, text]))
+        return self._calls.ask([name, self._queue, self._template, text])
+
+    def _read(self, name: str, arguments: dict[str, Any], text: str) -> Any:
+        found = json.loads(text)
         for one in found["damaged"]:
             self._report(**one)
         answer = found["answer"]
@@ -142,6 +151,20 @@ class Ledger(LedgerReading):
     async def intent(self, key: str, owner: str, image: dict[str, Any]) -> None:
         """Note durably, with the before-image, that the first byte follows; spends an attempt."""
         await self._step("intent", key=key, owner=owner, image=_json(image), request_ms=self._request_ms)
+
+    def intent_if(self, grant: Grant, key: str, owner: str, image: dict[str, Any]) -> Callable[[], Awaitable[bool]]:
+        """Do the same if the limiter has granted this; asked at once, behind what was asked before.
+
+        What is returned waits for the answer: false where there was no grant, and nothing was noted.
+        """
+        arguments = {"key": key, "owner": owner, "image": _json(image), "request_ms": self._request_ms, "if": grant}
+        posted = self._post("intent", arguments)
+        posted.add_done_callback(retrieve)
+
+        async def noted() -> bool:
+            return bool(self._read("intent", arguments, await posted)["attempts"])
+
+        return noted
 
     async def settle(
         self,
@@ -218,9 +241,12 @@ class Ledger(LedgerReading):
         """End doubt: the look-up proved that the write is not there, so it may be sent again."""
         await self._step("absent", key=key, owner=owner, evidence=_maybe_json(evidence))
 
-    async def hand_back(self, key: str, owner: str) -> None:
-        """Give up the lease of a command that was not sent, or of a look-up, for another worker."""
-        await self._step("hand_back", key=key, owner=owner)
+    async def hand_back(self, key: str, owner: str, *, unsent: bool = False) -> None:
+        """Give up the lease of a command that was not sent, or of a look-up, for another worker.
+
+        With an intent it is refused, unless its owner knows that nothing was sent.
+        """
+        await self._step("hand_back", key=key, owner=owner, unsent=unsent)
 
     async def announce_children(self, key: str, owner: str) -> None:
         """Note that children are about to be admitted at other vendors: the parent can't be cancelled any more."""

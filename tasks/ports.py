@@ -6,7 +6,7 @@ What a task asks of a vendor is a port, declared beside the task (`tasks.stock.S
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -80,11 +80,22 @@ class Order:
     open_lines: tuple[StockEntry, ...]
 
 
+class Grant(NamedTuple):
+    """Where Redis tells a permit that was granted: the field of this hash begins with this text from then on."""
+
+    key: str
+    field: str
+    begins: str
+
+
 class Sending(Protocol):
     """The sender's side of one write, handed to the adapter."""
 
     #: The command's idempotency key; also the name of its concurrency slot.
     key: str
+
+    def ahead(self, grant: Grant) -> None:
+        """Be told that the limiter is being asked; what is only to hold if it grants this may share the round trip."""
 
     async def permitted(self) -> None:
         """Be told that the limiter let the write through; its first byte follows when this returns."""

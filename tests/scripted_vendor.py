@@ -36,7 +36,7 @@ class Limiter:
     log: list[tuple[Any, ...]] = field(default_factory=list)
     rewards: int = 0
 
-    async def acquire(self, slot_id: str) -> Any:
+    async def acquire(self, slot_id: str, _: Any = None) -> Any:
         self.log.append(("acquire", slot_id))
         return SimpleNamespace(fresh=lambda: self.fresh.pop(0) if self.fresh else True)
 
@@ -54,6 +54,8 @@ class Permission:
     error: BaseException | None = None
     #: What is said in the moment of writing.
     leaves: bool = True
+
+    def ahead(self, grant: object) -> None: ...
 
     async def permitted(self) -> None:
         self.limiter.log.append(("permitted",))

@@ -33,6 +33,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from tasks.errors import own_error, shared
+from tasks.ports import Grant
 from tasks.script_calls import ScriptCalls
 from workers.grants import Grants, failed, log_untold
 from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedError, Permit, Rate, microseconds
@@ -75,6 +76,7 @@ class _Waiter:
     slot_id: str
     token: str
     since: float
+    ahead: Callable[[Grant], None] | None
     #: Resolves to the permit and the local time before which it must not be used.
     granted: asyncio.Future[tuple[Permit, float]]
     waited: bool = False
@@ -120,27 +122,32 @@ class Limiter:
         self._poller: asyncio.Task[None] | None = None
         self._nap: asyncio.Task[None] | None = None
         self._woken = False
+        #: The last time that Redis was asked, everyone got a permit.
+        self._flowing = True
+        self._owners = keys[3]
         #: When `reward` next needs a call; infinite at full speed.
         self._reward_due = math.inf
 
-    async def acquire(self, slot_id: str) -> Permit:
+    async def acquire(self, slot_id: str, ahead: Callable[[Grant], None] | None = None) -> Permit:
         """Wait for the rates and a slot, in the order of calling, and take both or neither.
 
         A slot id that is already held (a crashed worker's command, a stale permit) is taken over: no second slot, but
         the rates are charged. One call per slot id at a time. Raises PausedError instead of waiting longer than
         `max_wait_seconds` for a turn, or `max_pause_seconds` for the end of a pause.
+
+        `ahead` is called, where a grant is likely, with how Redis will tell it: what it asks there is executed behind
+        the question for this permit, in the same round trip.
         """
         self._asked += 1
-        waiter = _Waiter(
-            slot_id, f"{self._process}:{self._asked}", self._clock(), asyncio.get_running_loop().create_future()
-        )
+        granted = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(slot_id, f"{self._process}:{self._asked}", self._clock(), ahead, granted)
         self._queue[waiter.token] = waiter
         self._start_poller()
         try:
             permit, not_before = await waiter.granted
-            ahead = not_before - self._clock()
-            if ahead > 0:
-                await self._sleep(ahead)
+            early = not_before - self._clock()
+            if early > 0:
+                await self._sleep(early)
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
@@ -323,9 +330,16 @@ class Limiter:
         self._in_call = batch
         asked_at = self._clock()
         asked = (part for waiter in batch for part in (waiter.slot_id, waiter.token, int(waiter.waited)))
-        found = await self._call("acquire", self._process, self._policy_json, *asked)
+        self._grants.flush()
+        answer = self._calls.ask(("acquire", self._process, self._policy_json, *asked))
+        if self._flowing:  # or most of it would be asked in vain, again and again
+            for waiter in batch:
+                if waiter.ahead is not None:
+                    waiter.ahead(Grant(self._owners, waiter.slot_id, f"{waiter.token}@"))
+        found = await answer
         self._in_call = ()
         now_us, wait_us, spacing_us, slowness, paused = (int(found[i]) for i in (0, 1, 3, 4, 5))
+        self._flowing = wait_us == 0
         for waiter, at in zip(batch, found[6:], strict=True):
             if int(at):
                 self._deliver(waiter, int(at), asked_at, ahead=max(0, int(at) - now_us) / 1e6)

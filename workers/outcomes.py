@@ -203,6 +203,6 @@ class Outcomes:
 
     async def hand_back(self, work: Work) -> str:
         """Give the command to another worker: nothing was sent."""
-        await persist(lambda: self.ledger.hand_back(work.key, work.owner))
+        await persist(lambda: self.ledger.hand_back(work.key, work.owner, unsent=work.ahead))
         logger.info(telemetry.COMMAND_HANDED_BACK, extra=work.log_fields())
         return "handed_back"

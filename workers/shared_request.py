@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tasks.errors import VendorError
-    from tasks.ports import Sending
+    from tasks.ports import Grant, Sending
     from workers.vendors.request import Answer
 
 R = TypeVar("R")
@@ -93,6 +93,9 @@ class SharedRequest(Generic[R]):
     staying: list[Member[R]] = field(default_factory=list)
     key: str = field(default_factory=lambda: f"batch:{secrets.token_hex(8)}")
     task: asyncio.Task[None] | None = None
+
+    def ahead(self, grant: Grant) -> None:
+        """Do nothing: who is in it is not known before the permit has come."""
 
     async def permitted(self) -> None:
         """Close the batch and let every member make its intent durable, all at once; who can't drops out."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from workers.work import WorkerStoppingError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tasks.ports import Grant
     from workers.limiter import Limiter
     from workers.limits import Permit
 
@@ -23,12 +26,12 @@ class StoppableLimiter:
         self._stopping = stopping
         self._watching: asyncio.Task[None] | None = None
 
-    async def acquire(self, slot_id: str) -> Permit:
+    async def acquire(self, slot_id: str, ahead: Callable[[Grant], None] | None = None) -> Permit:
         if self._stopping.is_set():
             raise WorkerStoppingError
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._refuse_at_stop(), name="stop of a limiter")
-        return await self._limiter.acquire(slot_id)
+        return await self._limiter.acquire(slot_id, ahead)
 
     async def _refuse_at_stop(self) -> None:
         await self._stopping.wait()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.commands import Command
     from tasks.errors import Exchange
     from tasks.lookup import Image, Landed
-    from tasks.ports import Found
+    from tasks.ports import Found, Grant
     from tasks.records import CommandRecord
     from tasks.task import Target
     from workers.leases import Leases
@@ -45,6 +45,8 @@ class Work:
     #: The claim is for a look-up: the outcome of an earlier send is unknown.
     in_doubt: bool = False
     sent: bool = False
+    #: The intent may be durable already, and nothing was sent.
+    ahead: bool = False
 
     @property
     def image(self) -> Image:
@@ -79,16 +81,27 @@ class Intent:
     leases: Leases
     stopping: asyncio.Event
     key: str
+    _noted: Callable[[], Awaitable[bool]] | None = None
+
+    def ahead(self, grant: Grant) -> None:
+        """Let the intent share a round trip with the question for its permit: it is written only if that is granted."""
+        if self._noted is None and not self.work.sent:
+            self.work.ahead = True
+            self._noted = self.leases.ledger.intent_if(grant, self.key, self.work.owner, self._image())
 
     async def permitted(self) -> None:
         """Write the intent, with the before-image; refuse when the worker stops or has lost the command."""
         if self.stopping.is_set():
             raise WorkerStoppingError
-        await self.leases.ledger.intent(self.key, self.work.owner, self.work.image.model_dump(mode="json"))
-        self.work.sent = True
+        if self._noted is None or not await self._noted():
+            await self.leases.ledger.intent(self.key, self.work.owner, self._image())
+        self.work.sent, self.work.ahead = True, False
 
     def may_leave(self) -> bool:
         return self.leases.holds(self.work.owner)
+
+    def _image(self) -> dict[str, Any]:
+        return self.work.image.model_dump(mode="json")
 
 
 async def persist(step: Callable[[], Awaitable[None]]) -> None:

@@ -111,6 +111,8 @@ class LastSending:
     ledger: Ledger
     image: Image
 
+    def ahead(self, grant: object) -> None: ...
+
     async def permitted(self) -> None:
         await self.ledger.intent(self.key, "dead", self.image.model_dump(mode="json"))
 

@@ -171,6 +171,8 @@ class Sender:
 
     key: str
 
+    def ahead(self, grant: object) -> None: ...
+
     async def permitted(self) -> None:
         pass
 

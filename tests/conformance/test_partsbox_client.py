@@ -45,6 +45,8 @@ class Permission:
     def may_leave(self) -> bool:
         return True
 
+    def ahead(self, grant: object) -> None: ...
+
     async def permitted(self) -> None:
         pass
 

@@ -273,7 +273,7 @@ async def test_a_login_whose_answer_is_lost_costs_no_command_an_attempt(redis_cl
 
 async def test_what_the_limiter_says_of_a_login_comes_through(redis_client: Redis) -> None:
     class Paused(Limiter):
-        async def acquire(self, _: str) -> Any:
+        async def acquire(self, *_: Any) -> Any:
             raise PausedError(30.0, "maintenance", paused=True)
 
     account = Account()

@@ -140,9 +140,23 @@ MUTANTS: Final = (
     Mutant(
         "no intent before the first byte",
         "workers/work.py",
-        '        await self.leases.ledger.intent(self.key, self.work.owner, self.work.image.model_dump(mode="json"))\n',
-        "",
+        "            await self.leases.ledger.intent(self.key, self.work.owner, self._image())\n",
+        "            pass\n",
         "tests/integration/test_executor_guards.py::test_the_intent_is_in_the_ledger_when_the_first_byte_leaves",
+    ),
+    Mutant(
+        "an intent without the permit that it was asked for with",
+        _LEDGER,
+        "    if grant and string.sub(found, 1, #grant[3]) ~= grant[3] then return {attempts = 0} end\n",
+        "",
+        "tests/integration/test_intents_ahead.py::test_a_permit_that_is_refused_leaves_no_intent",
+    ),
+    Mutant(
+        "an attempt of what was not sent stays counted",
+        _LEDGER,
+        "      if present(get(key, 'intent_ms')) then add(key, 'attempts', -1) end\n",
+        "",
+        "tests/integration/test_intents_ahead.py::test_who_ends_between_the_grant_and_the_write_hands_back_and_the_attempt_with_it",
     ),
     Mutant(
         "a lost worker's command is ready although it had the intent",

@@ -40,7 +40,7 @@ class Limiter:
     _waiting: list[tuple[str, asyncio.Future[None]]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def acquire(self, slot_id: str) -> Any:
+    async def acquire(self, slot_id: str, _: Any = None) -> Any:
         if not self.open:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((slot_id, turn))
@@ -173,6 +173,8 @@ class Sender:
     #: Holds `permitted` up until it is set.
     gate: asyncio.Event | None = None
     asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ahead(self, grant: object) -> None: ...
 
     async def permitted(self) -> None:
         self.permits += 1

@@ -284,6 +284,8 @@ async def test_the_write_goes_to_its_own_kind_of_document(kind: str) -> None:
     class Sender:
         key = "k" * 20
 
+        def ahead(self, grant: object) -> None: ...
+
         async def permitted(self) -> None: ...
 
         def may_leave(self) -> bool:

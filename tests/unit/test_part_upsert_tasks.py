@@ -61,6 +61,8 @@ class Vendor:
 class Permission:
     key = KEY
 
+    def ahead(self, grant: object) -> None: ...
+
     async def permitted(self) -> None: ...
 
     def may_leave(self) -> bool:

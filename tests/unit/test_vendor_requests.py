@@ -107,7 +107,7 @@ async def test_a_permit_that_goes_stale_before_the_first_byte_is_exchanged_in_th
 
 async def test_a_vendor_paused_while_it_was_connected_to_gets_no_byte_and_the_command_no_doubt() -> None:
     class Paused(Limiter):
-        async def acquire(self, slot_id: str) -> Any:
+        async def acquire(self, slot_id: str, _: Any = None) -> Any:
             if self.log:
                 raise PausedError(30.0, "maintenance", paused=True)
             return await super().acquire(slot_id)
@@ -135,7 +135,7 @@ async def test_a_sender_that_does_not_permit_stops_the_write(error: BaseExceptio
 
 async def test_what_the_limiter_raises_comes_through_before_any_intent() -> None:
     class Paused(Limiter):
-        async def acquire(self, slot_id: str) -> Any:
+        async def acquire(self, slot_id: str, _: Any = None) -> Any:
             raise LookupError(slot_id)
 
     limiter, session = Paused(), Session(body=envelope())

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from yarl import URL
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+    from tasks.ports import Grant
     from workers.dry_run.books import Books, Reply
 
 #: Shown in the place of every secret.
@@ -144,7 +145,7 @@ class _Permit:
 class NoLimiter:
     """Lets everything through at once: nothing leaves."""
 
-    async def acquire(self, slot_id: str) -> _Permit:  # noqa: ARG002  a port
+    async def acquire(self, slot_id: str, ahead: Callable[[Grant], None] | None = None) -> _Permit:  # noqa: ARG002  a port
         return _Permit()
 
     def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
@@ -164,6 +165,9 @@ class FreeToLeave:
     """The sender's side of a write that goes nowhere; see `tasks.ports.Sending`."""
 
     key: str
+
+    def ahead(self, grant: Grant) -> None:
+        """Do nothing."""
 
     async def permitted(self) -> None:
         """Do nothing."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from tasks.ports import Sending
+    from tasks.ports import Grant, Sending
     from workers.vendors.request import Call
 
 R = TypeVar("R")
@@ -70,8 +70,11 @@ class Permit(Protocol):
 class RequestLimiter(Protocol):
     """What a client needs of a vendor's limiter. A slot is named by its id; its lease outlasts any request."""
 
-    async def acquire(self, slot_id: str) -> Permit:
-        """Wait for the rate and a slot; leave nothing behind when this raises or is cancelled."""
+    async def acquire(self, slot_id: str, ahead: Callable[[Grant], None] | None = None) -> Permit:
+        """Wait for the rate and a slot; leave nothing behind when this raises or is cancelled.
+
+        `ahead` may be called when Redis is asked, with how it will tell this grant.
+        """
 
     def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
         """Give the slot back without waiting, or keep it taken for so long: the vendor may still be working on it.
@@ -195,7 +198,7 @@ class VendorClient(ABC):
 
     async def write_when_permitted(self, make: Callable[[], Call], sending: Sending) -> Answer:
         """Do the same with a request that is made only when it is permitted: others may join it until then."""
-        permit = await self._fresh_permit(sending.key)
+        permit = await self._fresh_permit(sending.key, sending.ahead)
         try:
             await sending.permitted()
             call = make()
@@ -206,8 +209,8 @@ class VendorClient(ABC):
         await self._request(answer, sending.key, permit, sending)
         return answer
 
-    async def _fresh_permit(self, slot_id: str) -> Permit:
-        while not (permit := await self._limiter.acquire(slot_id)).fresh():
+    async def _fresh_permit(self, slot_id: str, ahead: Callable[[Grant], None] | None = None) -> Permit:
+        while not (permit := await self._limiter.acquire(slot_id, ahead)).fresh():
             self._leave(slot_id, working=False)
         return permit
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from tasks.errors import Exchange, VendorError
-    from tasks.ports import Sending
+    from tasks.ports import Grant, Sending
     from workers.vendors.base import Endpoint, RequestLimiter
     from workers.vendors.models import Request
     from workers.vendors.openbom.session import Login
@@ -139,7 +139,7 @@ class OpenBomClient(VendorClient):
 class _PermittedOnce:
     """The sender's side of a write that may go out twice: what was refused by a 401 is the same attempt still.
 
-    `seconds` after the intent nothing leaves any more, so that a request is over two timeouts after it.
+    `seconds` after it was permitted nothing leaves any more, so that a request is over two timeouts later.
     """
 
     key: str
@@ -147,6 +147,10 @@ class _PermittedOnce:
     seconds: float
     clock: Callable[[], float]
     _until: float | None = None
+
+    def ahead(self, grant: Grant) -> None:
+        if self._until is None:
+            self.sending.ahead(grant)
 
     async def permitted(self) -> None:
         if self._until is None:
