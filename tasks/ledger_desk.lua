@@ -178,7 +178,8 @@ end
 
 local function correct(key, correction)
   local replaced = get(key, 'command')
-  if replaced and not get(key, 'original') then set(key, {original = replaced}) end
+  local differs = replaced ~= correction.command or not same_names(lanes_of(key), correction.lanes)
+  if replaced and differs and not get(key, 'original') then set(key, {original = replaced}) end
   set(key, {command = correction.command, summary = correction.summary, lanes = cjson.encode(correction.lanes)})
   forget_correction(key)
   return replaced

@@ -265,9 +265,12 @@ class Limiter:
         )
 
     async def _call(self, operation: str, *arguments: str | int) -> list[Any]:
-        self._grants.flush()
-        found: list[Any] = await self._calls.run((operation, *arguments))
+        found: list[Any] = await self._post(operation, *arguments)
         return found
+
+    def _post(self, operation: str, *arguments: str | int) -> asyncio.Future[Any]:
+        self._grants.flush()
+        return self._calls.ask((operation, *arguments))
 
     def _reward(self) -> asyncio.Future[Any]:
         told = self._grants.tell("reward")
@@ -330,8 +333,7 @@ class Limiter:
         self._in_call = batch
         asked_at = self._clock()
         asked = (part for waiter in batch for part in (waiter.slot_id, waiter.token, int(waiter.waited)))
-        self._grants.flush()
-        answer = self._calls.ask(("acquire", self._process, self._policy_json, *asked))
+        answer = self._post("acquire", self._process, self._policy_json, *asked)
         if self._flowing:  # or most of it would be asked in vain, again and again
             for waiter in batch:
                 if waiter.ahead is not None:

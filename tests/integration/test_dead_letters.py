@@ -97,6 +97,18 @@ async def test_a_correction_that_leads_back_is_taken_back(bench: Bench) -> None:
     assert [entry["what"] for entry in await bench.desk.evidence(key)] == ["edited", "edited"]
 
 
+async def test_a_replay_that_leads_back_from_a_kept_correction_leaves_no_original(bench: Bench) -> None:
+    key = await bench.dead()
+    asked = (await bench.ledgers["partsbox"].find(key)).command  # type: ignore[union-attr]
+    await bench.desk.edit(key, "anna", {"quantity": 7})
+
+    await bench.desk.replay(key, "berta", {"quantity": 3})
+
+    record = await bench.ledgers["partsbox"].find(key)
+    assert record is not None
+    assert (record.command, record.corrected, record.original) == (asked, None, None)
+
+
 async def test_a_replay_corrects_first_and_says_so_in_the_evidence(bench: Bench) -> None:
     key = await bench.dead()
 

@@ -24,7 +24,7 @@ from tests.process import Process, wait_until
 from workers.limiter import Limiter, LimitPolicy, PausedError, Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from redis.commands.core import AsyncScript
 
@@ -51,14 +51,17 @@ return redis.call('RPUSH', KEYS[1], ARGV[1] .. ' ' .. string.format('%.0f', t[1]
 class Overheard(Limiter):
     """A limiter that prints what it asks for permits, and what it is answered."""
 
-    async def _call(self, operation: str, *arguments: str | int) -> list[Any]:
-        answer = await super()._call(operation, *arguments)
+    def _post(self, operation: str, *arguments: str | int) -> asyncio.Future[Any]:
+        told = super()._post(operation, *arguments)
         if operation == "acquire":
-            at_by_id = zip(arguments[2::3], answer[6:], strict=True)
-            granted = {slot_id: int(at) for slot_id, at in at_by_id if int(at)}
-            asked = {"now_us": int(answer[0]), "wait_us": int(answer[1]), "reason": answer[2], "granted": granted}
-            print(json.dumps(asked), flush=True)
-        return answer
+            told.add_done_callback(lambda told: self._print(arguments[2::3], told.result()))
+        return told
+
+    @staticmethod
+    def _print(slot_ids: Sequence[str | int], answer: list[Any]) -> None:
+        granted = {slot_id: int(at) for slot_id, at in zip(slot_ids, answer[6:], strict=True) if int(at)}
+        asked = {"now_us": int(answer[0]), "wait_us": int(answer[1]), "reason": answer[2], "granted": granted}
+        print(json.dumps(asked), flush=True)
 
 
 async def nap(seconds: float) -> None:

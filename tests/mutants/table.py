@@ -149,13 +149,13 @@ MUTANTS: Final = (
         _LEDGER,
         "    if grant and string.sub(found, 1, #grant[3]) ~= grant[3] then return {attempts = 0} end\n",
         "",
-        "tests/integration/test_intents_ahead.py::test_a_permit_that_is_refused_leaves_no_intent",
+        "tests/integration/test_intents_ahead.py::test_another_ones_grant_of_the_slot_is_none",
     ),
     Mutant(
         "an attempt of what was not sent stays counted",
         _LEDGER,
-        "      if present(get(key, 'intent_ms')) then add(key, 'attempts', -1) end\n",
-        "",
+        "    else\n      if present(get(key, 'intent_ms')) then add(key, 'attempts', -1) end\n",
+        "    else\n",
         "tests/integration/test_intents_ahead.py::test_who_ends_between_the_grant_and_the_write_hands_back_and_the_attempt_with_it",
     ),
     Mutant(
