@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tasks import telemetry
 from tasks.endings import end_loops
 from tasks.ledger import Ledger
+from tasks.presence import present
 from tasks.redis_client import open_redis
 from tasks.routes import ROUTING
 from workers.adapters import close_adapter, open_adapter
@@ -34,7 +35,7 @@ from workers.vendor_settings import PartsBoxSettings, VendorSettings
 from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+    from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 
     import aiohttp
     from redis.asyncio import Redis
@@ -66,14 +67,18 @@ class Outside:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, served: Collection[str], stopping: asyncio.Event) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, served: Sequence[str], stopping: asyncio.Event) -> AsyncIterator[Runtime]:
     """Open Redis, the vendors' sessions and the background loops; close them in reverse order.
 
     Raises SettingsError when a vendor that is to be served has no key. Redis was judged before (`workers.startup`).
     """
     redis = open_redis(settings.redis_url)
     try:
-        async with open_session() as session, running(settings, served, stopping, Outside(redis, session)) as runtime:
+        async with (
+            present(redis, "worker", served),
+            open_session() as session,
+            running(settings, served, stopping, Outside(redis, session)) as runtime,
+        ):
             yield runtime
     finally:
         await redis.aclose()

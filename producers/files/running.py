@@ -28,6 +28,7 @@ from producers.outbox import Outbox, OutboxError
 from producers.outbox_records import OutboxState, Stored, now_ms
 from producers.relays import LEDGER_SECONDS, LedgerRelay
 from producers.settings import FILES_PREFIX, FilesSettings
+from tasks.presence import present
 from tasks.redis_client import open_redis
 from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url, routes_from
 from tasks.submit import Submitter
@@ -137,7 +138,7 @@ class _Program:
             self._note_refusal(stored, stored.result or "")
         logger.info(FEEDS_READ, extra={"feeds": list(self._watchers)})
         await asyncio.to_thread(self._tell_homeless)
-        async with asyncio.TaskGroup() as group:
+        async with present(self._opened.redis, "files", tuple(self._watchers)), asyncio.TaskGroup() as group:
             tasks = [group.create_task(delivery.deliver()), group.create_task(self._forget())]
             if not once:
                 for watcher in self._watchers.values():

@@ -35,6 +35,7 @@ from producers.webhooks.moments import Moments
 from producers.webhooks.rates import Rates
 from producers.webhooks.sources import SourcesError
 from producers.webhooks.spool import Intake
+from tasks.presence import present
 from tasks.redis_client import open_redis
 from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url, routes_from
 from tasks.submit import Submitter
@@ -133,7 +134,7 @@ async def _serve(opened: _Opened) -> None:
                 HeldDeliveries(opened.redis),
                 spool,
             )
-            async with intake.running():
+            async with intake.running(), present(opened.redis, "webhooks", opened.hooks.names):
                 await _answer(_application(opened, intake, readiness), opened.settings, stop)
         finally:
             await opened.redis.aclose()

@@ -118,7 +118,12 @@ def _worker(folder: Path, url: str, **settings: str) -> Process:
         ["/bin/sh", "-c", read_procfile()["partsbox"]],
         log=folder / "worker.log",
         ready=lambda: process.printed("ledger.unreachable"),
-        environment=_environment(REDIS_URL=url, STOCKRELAY_PARTSBOX_API_KEY=KEY, **settings),
+        environment=_environment(
+            REDIS_URL=url,
+            STOCKRELAY_PARTSBOX_API_KEY=KEY,
+            STOCKRELAY_PARTSBOX_URL=f"http://127.0.0.1:{free_port()}",  # nobody: never the vendor
+            **settings,
+        ),
         folder=ROOT,
     )
     return process

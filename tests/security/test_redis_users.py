@@ -148,4 +148,6 @@ def test_every_program_does_its_work_as_its_own_user(server: GuardedValkey, tmp_
 
     assert "applied" in shown
     assert "paused" in status
+    assert "  worker partsbox on " in status
+    assert "  webhooks on " in status
     assert refused == set()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tasks.ledger import prefix_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable
 
     from redis.asyncio import Redis
+    from redis.commands.core import AsyncScript
 
     from tasks.records import CommandRecord
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 _OPEN_INDEXES: Final = ("ready", "sending", "delayed", "doubt", "dead")
 #: Keys looked at in one call: a few milliseconds of the server's time at most, which every worker shares.
 _PAGE_KEYS: Final = 250
-#: prefix, index, cursor, keys a page -> next cursor, key or "", when it was accepted. Reads only.
+#: prefix, index, cursor, keys a page -> next cursor, {key, when it was accepted} of the oldest, if any. Reads only.
 _OLDEST_OF_PAGE: Final = """
 local prefix, index = ARGV[1], ARGV[2]
 local oldest, oldest_ms = '', math.huge
@@ -41,9 +43,31 @@ for i = 1, #page[2], 2 do
     end
   end
 end
-return {page[1], oldest, oldest == '' and '' or string.format('%.0f', oldest_ms)}
+return {page[1], oldest == '' and {} or {{oldest, string.format('%.0f', oldest_ms)}}}
 """
-
+#: prefix, index, cursor, keys a page -> next cursor, {key, state, since, lane, commands behind} for each lane in which
+#: others wait behind one that is stuck. Reads only.
+_BLOCKED_OF_PAGE: Final = """
+local prefix, found = ARGV[1], {}
+local page = redis.call('ZSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])
+for i = 1, #page[2], 2 do
+  local key = page[2][i]
+  local record = redis.pcall('HMGET', prefix .. 'cmd:' .. key, 'state', 'lanes', 'updated_ms')
+  local readable, lanes = pcall(cjson.decode, not record.err and record[2] or '[]')
+  if readable and type(lanes) == 'table' and record[1] ~= 'rejected' then
+    for _, lane in ipairs(lanes) do
+      local name = prefix .. 'lane:' .. tostring(lane)
+      local length = redis.pcall('LLEN', name)
+      if type(length) == 'number' and length > 1 and redis.call('LINDEX', name, 0) == key then
+        found[#found + 1] = {key, record[1] or '', record[3] or '', tostring(lane), length - 1}
+      end
+    end
+  end
+end
+return {page[1], found}
+"""
+#: Where those stand.
+_STUCK_INDEXES: Final = ("dead", "doubt", "delayed")
 
 #: The type of what every step of the ledger needs; another type stops all of them.
 _TYPES: Final = {
@@ -57,12 +81,26 @@ _TYPES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class BlockedLane:
+    """A lane in which commands wait behind one that does not go on by itself, or not yet."""
+
+    lane: str
+    #: The one at its head, its state, and since when; None where its record does not say.
+    key: str
+    state: str
+    since_ms: int | None
+    #: Commands behind it.
+    behind: int
+
+
 class Indexes:
     """What one vendor's indexes say. Reads only."""
 
     def __init__(self, redis: Redis, vendor: str) -> None:
         self._redis = redis
         self._oldest_of_page = redis.register_script(_OLDEST_OF_PAGE)
+        self._blocked_of_page = redis.register_script(_BLOCKED_OF_PAGE)
         self._prefix = prefix_of(vendor)
 
     async def dead_count(self) -> int:
@@ -86,14 +124,31 @@ class Indexes:
         """
         found: list[tuple[int, str]] = []
         for index in _OPEN_INDEXES:
-            cursor = -1
-            while cursor != 0:
-                arguments = (self._prefix, index, max(cursor, 0), _PAGE_KEYS)
-                cursor_text, key, accepted_ms = await self._oldest_of_page(keys=[self._prefix + index], args=arguments)
-                cursor = int(cursor_text)
-                if key:
-                    found.append((int(accepted_ms), key))
+            async for page in self._pages(self._oldest_of_page, index):
+                found += [(int(accepted_ms), key) for key, accepted_ms in page]
         return min(found)[1] if found else None
+
+    async def blocked_lanes(self) -> tuple[BlockedLane, ...]:
+        """List the lanes in which others wait behind a held, doubtful or delayed command; the longest first.
+
+        Looks at all such commands, page by page.
+        """
+        found = [
+            BlockedLane(lane, key, state, int(since) if since.isdecimal() else None, behind)
+            for index in _STUCK_INDEXES
+            async for page in self._pages(self._blocked_of_page, index)
+            for key, state, since, lane, behind in page
+        ]
+        return tuple(sorted(set(found), key=lambda one: (-one.behind, one.lane)))
+
+    async def _pages(self, script: AsyncScript, index: str) -> AsyncIterator[list[Any]]:
+        """Run a script for each page of an index; it answers the next cursor, and what it found."""
+        cursor = -1
+        while cursor != 0:
+            arguments = (self._prefix, index, max(cursor, 0), _PAGE_KEYS)
+            cursor_text, found = await script(keys=[self._prefix + index], args=arguments)
+            cursor = int(cursor_text)
+            yield found
 
     async def ahead_of(self, record: CommandRecord) -> tuple[str, ...]:
         """Name the commands at the head of the lanes in which this one waits."""

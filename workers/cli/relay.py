@@ -46,7 +46,8 @@ _LOGIN_ERRORS: Final = (
     redis_errors.AuthorizationError,
     redis_errors.NoPermissionError,
 )
-_PASSING_ERRORS: Final = (
+#: Redis may be back soon.
+PASSING_ERRORS: Final = (
     redis_errors.ConnectionError,
     redis_errors.TimeoutError,
     redis_errors.OutOfMemoryError,
@@ -163,7 +164,7 @@ async def _run(relay: Relay, body: Callable[[Relay], Awaitable[None]]) -> None:
         await body(relay)
     except _LOGIN_ERRORS as error:
         raise ConfigurationError(f"REDIS_URL: Redis at {relay.address} refuses this login: {error}") from None
-    except _PASSING_ERRORS as error:
+    except PASSING_ERRORS as error:
         raise TryLaterError(f"Redis at {relay.address} cannot be used now, try again later: {error}") from None
     except redis_errors.RedisError as error:
         raise RefusedError(f"Redis at {relay.address} refused: {error}") from None

@@ -84,7 +84,7 @@ class Screen:
             # a terminal that cannot show a character shows its number; that must not stop a command
             sys.stdout.reconfigure(errors="backslashreplace")
         is_terminal = sys.stdout.isatty()
-        self._console = Console(
+        self.console = Console(
             file=sys.stdout,
             width=None if is_terminal else _piped_columns(),
             color_system=None if os.environ.get("NO_COLOR") or not is_terminal else "auto",
@@ -95,22 +95,22 @@ class Screen:
 
     def line(self, *parts: Cell) -> None:
         """Print a sentence."""
-        self._print(Text.assemble(*(_cell(part) for part in parts)))
+        self.show(Text.assemble(*(_cell(part) for part in parts)))
 
     def title(self, *parts: Cell) -> None:
         """Print what the lines that follow are about."""
         line = Text.assemble(*(_cell(part) for part in parts))
         line.stylize("bold")
-        self._print(line)
+        self.show(line)
 
     def facts(self, rows: Iterable[tuple[str, Cell]], *, indent: int = 2) -> None:
         """Print names and values, one a line; a long value wraps beside its name."""
         grid = Table.grid(padding=(0, 2, 0, 0))
-        grid.add_column(no_wrap=True, style="dim" if self._console.color_system else "")
+        grid.add_column(no_wrap=True, style="dim" if self.console.color_system else "")
         grid.add_column(overflow="fold")
         for name, value in rows:
             grid.add_row(_cell(name), _cell(value))
-        self._print(Padding(grid, (0, 0, 0, indent)))
+        self.show(Padding(grid, (0, 0, 0, indent)))
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         """Print a table; its first column, which a person copies, never wraps."""
@@ -119,11 +119,12 @@ class Screen:
             table.add_column(header, no_wrap=place == 0, overflow="fold")
         for row in rows:
             table.add_row(*(_cell(cell) for cell in row))
-        self._print(table)
+        self.show(table)
 
-    def _print(self, content: RenderableType) -> None:
-        with self._console.capture() as capture:
-            self._console.print(content)
+    def show(self, content: RenderableType) -> None:
+        """Print whatever rich can draw."""
+        with self.console.capture() as capture:
+            self.console.print(content)
         for line in capture.get().splitlines():
             click.echo(line.rstrip(), color=True)
 

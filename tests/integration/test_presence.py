@@ -1,0 +1,96 @@
+"""Who is there: seen while it runs, gone when it ends, silent when it was killed, back when Redis is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tasks import presence
+from tasks.presence import FORGOTTEN_SECONDS, KEY, SILENT_SECONDS, Process, present, processes
+from tasks.redis_client import open_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from redis.asyncio import Redis
+
+    from tasks.presence import Seen
+    from tests.conftest import MakeValkey
+
+#: For what comes about soon or never.
+SOON_SECONDS = 60.0
+
+
+async def until(redis: Redis, condition: Callable[[Sequence[Seen]], bool]) -> Sequence[Seen]:
+    async with asyncio.timeout(SOON_SECONDS):
+        while not condition(found := await processes(redis)):  # noqa: ASYNC110  Redis has no event for it
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def seen_so_long_ago(redis: Redis, process: Process, seconds: float) -> None:
+    now, _ = await redis.time()
+    await redis.zadd(KEY, {process.to_json(): (now - seconds) * 1000})
+
+
+async def test_a_process_is_seen_while_it_runs_and_gone_when_it_ends(redis_client: Redis) -> None:
+    async with present(redis_client, "worker", ("partsbox", "routing")):
+        (one,) = await until(redis_client, lambda found: len(found) > 0)
+        assert (one.process.role, one.process.serves) == ("worker", ("partsbox", "routing"))
+        assert (one.process.pid, one.is_silent) == (os.getpid(), False)
+
+    assert await processes(redis_client) == ()
+
+
+async def test_one_that_was_killed_is_silent_and_then_forgotten(redis_client: Redis) -> None:
+    killed, gone = Process.of_this("worker", ("a",)), Process.of_this("worker", ("b",))
+    await seen_so_long_ago(redis_client, killed, SILENT_SECONDS + 1)
+    await seen_so_long_ago(redis_client, gone, FORGOTTEN_SECONDS + 1)
+
+    async with present(redis_client, "webhooks"):
+        found = await until(redis_client, lambda found: any(one.process.role == "webhooks" for one in found))
+
+    assert [(one.process.role, one.process.serves, one.is_silent) for one in found] == [
+        ("webhooks", (), False),
+        ("worker", ("a",), True),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"role": "worker"}', "{", "\x00"])
+async def test_what_is_no_process_hides_nobody(redis_client: Redis, text: str) -> None:
+    now, _ = await redis_client.time()
+    await redis_client.zadd(KEY, {text: now * 1000})
+
+    async with present(redis_client, "files"):
+        found = await until(redis_client, lambda found: len(found) > 0)
+
+    assert [one.process.role for one in found] == ["files"]
+
+
+async def test_it_is_seen_again_when_redis_is_back(make_valkey: MakeValkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence, "SAY_SECONDS", 0.05)
+    server = make_valkey()
+    redis = open_redis(server.url)
+    try:
+        async with present(redis, "worker"):
+            await until(redis, lambda found: len(found) == 1)
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.restart)
+            await redis.delete(KEY)
+            await until(redis, lambda found: len(found) == 1)
+    finally:
+        await redis.aclose()
+
+
+async def test_it_ends_while_redis_is_away(make_valkey: MakeValkey) -> None:
+    server = make_valkey()
+    redis = open_redis(server.url)
+    try:
+        async with present(redis, "worker"):
+            await until(redis, lambda found: len(found) == 1)
+            await asyncio.to_thread(server.kill)
+    finally:
+        await redis.aclose()
