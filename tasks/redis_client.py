@@ -64,7 +64,10 @@ def check_address(url: str) -> None:
 
 
 class _Packing(AbstractConnection):
-    """Writes commands by hiredis, as redis-py itself does on connections that are not asyncio's: six times as fast."""
+    """Writes commands by hiredis, as redis-py itself does on connections that are not asyncio's: six times as fast.
+
+    A connection that was lost is a redis-py `ConnectionError` on every event loop.
+    """
 
     def pack_command(self, *args: Any) -> list[bytes]:
         try:
@@ -74,6 +77,12 @@ class _Packing(AbstractConnection):
 
     def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
         return [b"".join(piece for command in commands for piece in self.pack_command(*command))]
+
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        # asyncio refuses a connection that was lost by an OSError, uvloop by a RuntimeError, which would be our fault
+        if self._writer is None or self._writer.is_closing():
+            raise ConnectionResetError("the connection was lost")
+        await super()._send_packed_command(command)
 
 
 def open_redis(url: str) -> Redis:

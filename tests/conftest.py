@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 import redis
 import redis.asyncio
+import uvloop
 
 from tasks.redis_client import open_redis
 from tests.valkey import ValkeyServer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 #: Read before `clean_environment` hides it: an own server for the tests that need no restart.
 GIVEN_REDIS_URL = os.environ.get("REDIS_URL")
@@ -32,6 +34,11 @@ class SharedValkey:
     """The server of this test session, emptied for this test; never kill or freeze it, use `make_valkey`."""
 
     url: str
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run tests on the loop of workers and webhooks servers: it does not do everything as asyncio's own does."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from tasks.redis_client import MAX_CONNECTIONS, open_redis
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from redis.asyncio import Redis
 
     from tests.conftest import SharedValkey
@@ -36,3 +42,24 @@ async def test_a_client_leaves_no_connection_behind(valkey: SharedValkey, redis_
 
     while (await redis_client.info("clients"))["connected_clients"] > before:  # noqa: ASYNC110  the server says when
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_was_lost_broke_a_command_for_good(run: Callable[[Any], None], valkey: SharedValkey) -> None:
+    """uvloop refuses to write to it by a RuntimeError: the webhooks server answered 500, a worker held the command."""
+
+    async def use_what_was_lost() -> None:
+        opened = open_redis(valkey.url)
+        connection: Any = await opened.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+        try:
+            connection._writer.transport.abort()
+            await asyncio.sleep(0)
+            with pytest.raises(RedisConnectionError, match="the connection was lost"):
+                await connection.send_command("PING", check_health=False)
+            await connection.send_command("PING")
+            assert await connection.read_response() == "PONG"
+        finally:
+            await opened.connection_pool.release(connection)
+            await opened.aclose()
+
+    run(use_what_was_lost())
