@@ -53,7 +53,7 @@ grids: $(INSTALLED) ## One command and one trouble a cell: crashes, late commits
 mutants: $(INSTALLED) ## Break the promise by hand in many places and see each found by its test
 	@$(BIN)/python -m tests.mutants $(ARGS)
 
-drills: $(INSTALLED) ## Long runs that count: limiter, restarts, backpressure (ARGS="limiter" for one)
+drills: $(INSTALLED) ## Long runs that count: limiter, restarts, kills, backpressure (ARGS="limiter" for one)
 	@$(BIN)/python -m tests.drills $(ARGS)
 
 bench: $(INSTALLED) $(PEERS) ## Measure against other task queues, in rounds that take turns, and print the targets

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import click
 from rich.console import Console
 
-from tests.drills import backpressure, limiter, restarts
+from tests.drills import backpressure, kills, limiter, restarts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,7 @@ class Found(Protocol):
 DRILLS: Final[Mapping[str, Callable[[Path], Found]]] = {
     "limiter": limiter.run,
     "restarts": restarts.run,
+    "kills": kills.run,
     "backpressure": backpressure.run,
 }
 
