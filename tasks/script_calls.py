@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
     from redis.commands.core import AsyncScript
 
-#: Calls in one round trip: one or two milliseconds of the server's time, in which no other vendor's worker is answered.
-MAX_CALLS: Final = 16
+#: Calls in one round trip: a few milliseconds of the server's time, in which nobody else is answered.
+MAX_CALLS: Final = 64
 #: Under way at once: the server works on one while this process makes the other.
 ROUND_TRIPS: Final = 2
 

@@ -27,6 +27,7 @@ from tasks.ledger import Ledger
 from workers import main, runtime
 from workers.vendors import base
 from workers.vendors.base import VendorClient
+from workers.work import Intent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +41,7 @@ SIGNAL_SECONDS: Final = 0.3
 #: boundary -> the steps at which it is, and whether it is before or after them
 BOUNDARIES: Final[dict[str, tuple[str, tuple[tuple[type[Any], str], ...]]]] = {
     "claimed": ("after", ((Ledger, "claim"),)),
-    "intent written": ("after", ((Ledger, "intent"),)),
+    "intent written": ("after", ((Intent, "permitted"),)),
     "connected": ("after", ((aiohttp.TCPConnector, "_create_connection"),)),
     "answer read": ("after", ((VendorClient, "write"),)),
     "before settle": ("before", ((Ledger, "settle"), (Ledger, "expand"))),
@@ -105,7 +106,13 @@ def _arm(boundary: Boundary, where: str) -> None:
             _writing.set("")
 
     async def passing(self: Any, step: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
-        key = args[0] if isinstance(self, Ledger) else getattr(args[-1], "key", _writing.get())
+        match self:
+            case Ledger():
+                key = args[0]
+            case Intent():
+                key = self.key
+            case _:
+                key = getattr(args[-1], "key", _writing.get())
         if when == "before":
             await boundary.reach(key)
         outcome = await step(self, *args, **options)

@@ -19,7 +19,7 @@ from tests.relay import build_executor, settings_of
 from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from redis.asyncio import Redis
@@ -139,11 +139,11 @@ async def test_a_confirmed_write_whose_proof_finds_no_redis_is_not_held(
     desk.sandbox.faults.add("comment_stripped", "stock/add")  # a look-up could only hold it
     acquire, slots = desk.relay.limiter.acquire, []
 
-    async def away_after_the_write(slot_id: str) -> Permit:
+    async def away_after_the_write(slot_id: str, ahead: Any = None) -> Permit:
         slots.append(slot_id)
         if len(slots) == 3:  # before-image, write, proof
             raise redis.ConnectionError("cut")
-        return await acquire(slot_id)
+        return await acquire(slot_id, ahead)
 
     monkeypatch.setattr(desk.relay.limiter, "acquire", away_after_the_write)
     key = await desk.submit(batch.command("stock.add"))
@@ -163,6 +163,9 @@ async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_
     key = (await Submitter(redis_client).submit(batch.command("stock.add"))).key
     async with open_session() as session:
         executor = build_executor(redis_client, session, settings_of(sandbox))
+        limiter = executor.outcomes.limiter
+        acquire = limiter.acquire
+        monkeypatch.setattr(limiter, "acquire", lambda slot_id, _=None: acquire(slot_id))  # no intent goes ahead
         ledger = executor.leases.ledger
         intent = ledger.intent
 
@@ -177,6 +180,39 @@ async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_
         record = await ledger.find(key)
     assert record is not None
     assert (record.state, record.attempts) == (State.SENDING, 1)
+    assert sandbox.journal.effects == []
+
+
+async def test_an_intent_that_went_ahead_and_whose_answer_was_lost_is_handed_back(
+    redis_client: Redis, sandbox: PartsBoxSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = Batch("ahead", ["stock.add"])
+    sandbox.load.load(batch.fixture())
+    key = (await Submitter(redis_client).submit(batch.command("stock.add"))).key
+    async with open_session() as session:
+        executor = build_executor(redis_client, session, settings_of(sandbox))
+        ledger = executor.leases.ledger
+        intent_if, noted = ledger.intent_if, []
+
+        def cut_behind(*given: Any) -> Callable[[], Awaitable[bool]]:
+            answer = intent_if(*given)
+
+            async def cut() -> bool:
+                noted.append(await answer())
+                raise redis.ConnectionError("cut")
+
+            return cut
+
+        monkeypatch.setattr(ledger, "intent_if", cut_behind)
+        await executor.outcomes.limiter.paused()  # the server knows its script from then on
+
+        with pytest.raises(redis.ConnectionError):
+            await executor.deliver(key)
+        record = await ledger.find(key)
+        await executor.outcomes.limiter.aclose()
+    assert noted == [True]
+    assert record is not None
+    assert (record.state, record.attempts, record.image is not None) == (State.READY, 0, True)
     assert sandbox.journal.effects == []
 
 
