@@ -150,14 +150,14 @@ class Ledger(LedgerReading):
 
     async def intent(self, key: str, owner: str, image: dict[str, Any]) -> None:
         """Note durably, with the before-image, that the first byte follows; spends an attempt."""
-        await self._step("intent", key=key, owner=owner, image=_json(image), request_ms=self._request_ms)
+        await self._step("intent", **self._intended(key, owner, image))
 
     def intent_if(self, grant: Grant, key: str, owner: str, image: dict[str, Any]) -> Callable[[], Awaitable[bool]]:
         """Do the same if the limiter has granted this; asked at once, behind what was asked before.
 
         What is returned waits for the answer: false where there was no grant, and nothing was noted.
         """
-        arguments = {"key": key, "owner": owner, "image": _json(image), "request_ms": self._request_ms, "if": grant}
+        arguments = {**self._intended(key, owner, image), "if": grant}
         posted = self._post("intent", arguments)
         posted.add_done_callback(retrieve)
 
@@ -165,6 +165,9 @@ class Ledger(LedgerReading):
             return bool(self._read("intent", arguments, await posted)["attempts"])
 
         return noted
+
+    def _intended(self, key: str, owner: str, image: dict[str, Any]) -> dict[str, Any]:
+        return {"key": key, "owner": owner, "image": _json(image), "request_ms": self._request_ms}
 
     async def settle(
         self,

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import socket
-import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 
 from tasks import telemetry
 from tasks.endings import end_loops
+from tasks.submit import now_ms
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -31,6 +31,7 @@ SAY_SECONDS: Final = 5.0
 #: Missing for so long, a process is frozen, cut off or dead.
 SILENT_SECONDS: Final = 3 * SAY_SECONDS
 FORGOTTEN_SECONDS: Final = 60.0
+LEAVE_SECONDS: Final = 1.0
 #: The server's clock, like every time in the ledger.
 _SAY: Final = """
 local time = redis.call('TIME')
@@ -58,8 +59,7 @@ class Process:
     @classmethod
     def of_this(cls, role: str, serves: Sequence[str] = ()) -> Process:
         """Describe the process that asks."""
-        now_ms = int(time.time() * 1000)
-        return cls(role, tuple(serves), socket.gethostname(), os.getpid(), version("stockrelay"), now_ms)
+        return cls(role, tuple(serves), socket.gethostname(), os.getpid(), version("stockrelay"), now_ms())
 
     @classmethod
     def from_json(cls, text: str) -> Process:
@@ -92,8 +92,10 @@ async def present(redis: Redis, role: str, serves: Sequence[str] = ()) -> AsyncI
         yield
     finally:
         await end_loops([saying])
-        with suppress(RedisError):
-            await redis.zrem(KEY, shown)
+        # a courtesy: a server that does not answer must not hold the end up
+        with suppress(RedisError, TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await redis.zrem(KEY, shown)
 
 
 async def _say_for_ever(redis: Redis, shown: str) -> None:
@@ -106,14 +108,16 @@ async def _say_for_ever(redis: Redis, shown: str) -> None:
         await asyncio.sleep(SAY_SECONDS)
 
 
-async def processes(redis: Redis) -> tuple[Seen, ...]:
-    """List who was there within the last minute, in the order of roles, hosts and process ids."""
-    seconds, micros = await redis.time()
+async def processes(redis: Redis, server_ms: int) -> tuple[Seen, ...]:
+    """List who was there within the last minute, in the order of roles, hosts and process ids.
+
+    `server_ms` is the time of the Redis server.
+    """
     found = cast("list[tuple[str, float]]", await redis.zrange(KEY, 0, -1, withscores=True))
     seen = []
     for text, at_ms in found:
         with suppress(ValueError):  # of another release
-            ago = max(0.0, seconds + micros / 1e6 - at_ms / 1000)
+            ago = max(0.0, (server_ms - at_ms) / 1000)
             seen.append(Seen(Process.from_json(text), round(ago, 1)))
     return tuple(sorted(seen, key=_order))
 

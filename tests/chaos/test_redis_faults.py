@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ from tests.relay import build_executor, settings_of
 from workers.vendors.base import open_session
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from typing import Any
 
     from redis.asyncio import Redis
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tests.chaos.scene import Scene
     from tests.process import Process
     from tests.sandbox.partsbox import PartsBoxSandbox
+    from workers.executor import Executor
     from workers.limits import Permit
 
 pytestmark = pytest.mark.slow
@@ -155,19 +157,25 @@ async def test_a_confirmed_write_whose_proof_finds_no_redis_is_not_held(
     await desk.assert_at_rest()
 
 
-async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_lease(
-    redis_client: Redis, sandbox: PartsBoxSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@asynccontextmanager
+async def one_addition(redis_client: Redis, sandbox: PartsBoxSandbox) -> AsyncIterator[tuple[Executor, str]]:
+    """Give an executor and the key of a command that waits for it."""
     batch = Batch("intent", ["stock.add"])
     sandbox.load.load(batch.fixture())
     key = (await Submitter(redis_client).submit(batch.command("stock.add"))).key
     async with open_session() as session:
         executor = build_executor(redis_client, session, settings_of(sandbox))
-        limiter = executor.outcomes.limiter
-        acquire = limiter.acquire
+        yield executor, key
+        await executor.outcomes.limiter.aclose()
+
+
+async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_lease(
+    redis_client: Redis, sandbox: PartsBoxSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with one_addition(redis_client, sandbox) as (executor, key):
+        limiter, ledger = executor.outcomes.limiter, executor.leases.ledger
+        acquire, intent = limiter.acquire, ledger.intent
         monkeypatch.setattr(limiter, "acquire", lambda slot_id, _=None: acquire(slot_id))  # no intent goes ahead
-        ledger = executor.leases.ledger
-        intent = ledger.intent
 
         async def cut_behind(key: str, owner: str, image: dict[str, Any]) -> None:
             await intent(key, owner, image)
@@ -186,13 +194,10 @@ async def test_an_intent_whose_answer_was_lost_sends_nothing_and_is_left_to_the_
 async def test_an_intent_that_went_ahead_and_whose_answer_was_lost_is_handed_back(
     redis_client: Redis, sandbox: PartsBoxSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batch = Batch("ahead", ["stock.add"])
-    sandbox.load.load(batch.fixture())
-    key = (await Submitter(redis_client).submit(batch.command("stock.add"))).key
-    async with open_session() as session:
-        executor = build_executor(redis_client, session, settings_of(sandbox))
+    noted = []
+    async with one_addition(redis_client, sandbox) as (executor, key):
         ledger = executor.leases.ledger
-        intent_if, noted = ledger.intent_if, []
+        intent_if = ledger.intent_if
 
         def cut_behind(*given: Any) -> Callable[[], Awaitable[bool]]:
             answer = intent_if(*given)
@@ -209,7 +214,6 @@ async def test_an_intent_that_went_ahead_and_whose_answer_was_lost_is_handed_bac
         with pytest.raises(redis.ConnectionError):
             await executor.deliver(key)
         record = await ledger.find(key)
-        await executor.outcomes.limiter.aclose()
     assert noted == [True]
     assert record is not None
     assert (record.state, record.attempts, record.image is not None) == (State.READY, 0, True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
@@ -68,19 +69,22 @@ class Bookings:
         latency = ("--read-latency-ms", "5", "--write-latency-ms", str(ANSWER_MS))
         self.commands = commands
         self.crew = Crew(folder, VENDOR, 2, {**limits, **(settings or {})}, latency)
+        self._cleanup = ExitStack()
         self._keys: list[str] = []
         self._began = 0.0
 
     def __enter__(self) -> Self:
-        crew = self.crew.__enter__()
         parts = [f"drill-{number}" for number in range(PARTS)]
-        crew.control("POST", "fixture", {"parts": [{"part/name": name} for name in parts], "storages": [_SHELF]})
-        self._keys = crew.ledger.submit([_add(number) for number in range(self.commands)])
+        with ExitStack() as cleanup:
+            crew = cleanup.enter_context(self.crew)
+            crew.control("POST", "fixture", {"parts": [{"part/name": name} for name in parts], "storages": [_SHELF]})
+            self._keys = crew.ledger.submit([_add(number) for number in range(self.commands)])
+            self._cleanup = cleanup.pop_all()
         self._began = time.monotonic()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self.crew.__exit__(*error)
+    def __exit__(self, *_: object) -> None:
+        self._cleanup.close()
 
     def seconds(self) -> float:
         """Tell how long ago the commands were there."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
+import redis
 from rich.console import Console
 
 from tasks.presence import KEY, Process, Seen
@@ -246,3 +247,14 @@ async def test_a_wrong_address_ends_it_as_it_ends_every_command(person: Operator
     result = await person.run("status", "--watch", code=2, env={"REDIS_URL": f"redis://127.0.0.1:{free_port()}/x"})
 
     assert "REDIS_URL" in result.stderr
+
+
+def test_a_refused_login_was_tried_for_ever(make_valkey: MakeValkey) -> None:
+    server = make_valkey()
+    with redis.Redis.from_url(server.url) as client:
+        client.config_set("requirepass", "another")
+    program = watching(server.url.replace("//", "//:invented@"), "--json")
+    told, _ = program.communicate(timeout=60)
+
+    assert program.returncode == 2
+    assert b"refuses this login" in told

@@ -11,6 +11,7 @@ import pytest
 from tasks import presence
 from tasks.presence import FORGOTTEN_SECONDS, KEY, SILENT_SECONDS, Process, present, processes
 from tasks.redis_client import open_redis
+from workers.cli.indexes import server_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,9 +25,13 @@ if TYPE_CHECKING:
 SOON_SECONDS = 60.0
 
 
+async def there(redis: Redis) -> Sequence[Seen]:
+    return await processes(redis, await server_ms(redis))
+
+
 async def until(redis: Redis, condition: Callable[[Sequence[Seen]], bool]) -> Sequence[Seen]:
     async with asyncio.timeout(SOON_SECONDS):
-        while not condition(found := await processes(redis)):  # noqa: ASYNC110  Redis has no event for it
+        while not condition(found := await there(redis)):  # noqa: ASYNC110  Redis has no event for it
             await asyncio.sleep(0.01)
     return found
 
@@ -42,7 +47,7 @@ async def test_a_process_is_seen_while_it_runs_and_gone_when_it_ends(redis_clien
         assert (one.process.role, one.process.serves) == ("worker", ("partsbox", "routing"))
         assert (one.process.pid, one.is_silent) == (os.getpid(), False)
 
-    assert await processes(redis_client) == ()
+    assert await there(redis_client) == ()
 
 
 async def test_one_that_was_killed_is_silent_and_then_forgotten(redis_client: Redis) -> None:
@@ -94,3 +99,20 @@ async def test_it_ends_while_redis_is_away(make_valkey: MakeValkey) -> None:
             await asyncio.to_thread(server.kill)
     finally:
         await redis.aclose()
+
+
+async def test_a_redis_that_does_not_answer_does_not_hold_the_end_up(
+    redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "LEAVE_SECONDS", 0.01)
+    asked = []
+
+    async def never(*given: object) -> None:
+        asked.append(given)
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(SOON_SECONDS), present(redis_client, "worker"):
+        await until(redis_client, lambda found: len(found) == 1)
+        monkeypatch.setattr(redis_client, "zrem", never)
+
+    assert len(asked) == 1

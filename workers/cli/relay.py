@@ -40,7 +40,7 @@ EXIT_TRY_LATER: Final = 75
 
 #: An ambiguous start of a key is answered with this many of the keys it may mean.
 _CANDIDATES_SHOWN: Final = 5
-_LOGIN_ERRORS: Final = (
+LOGIN_ERRORS: Final = (
     redis_errors.AuthenticationError,
     redis_errors.AuthenticationWrongNumberOfArgsError,
     redis_errors.AuthorizationError,
@@ -162,7 +162,7 @@ def open_relay(environ: Mapping[str, str]) -> Relay:
 async def _run(relay: Relay, body: Callable[[Relay], Awaitable[None]]) -> None:
     try:
         await body(relay)
-    except _LOGIN_ERRORS as error:
+    except LOGIN_ERRORS as error:
         raise ConfigurationError(f"REDIS_URL: Redis at {relay.address} refuses this login: {error}") from None
     except PASSING_ERRORS as error:
         raise TryLaterError(f"Redis at {relay.address} cannot be used now, try again later: {error}") from None

@@ -77,8 +77,8 @@ async def read_status(relay: Relay) -> Status:
     """Ask Redis for all of it; raises RefusedError for a ledger that something else has damaged."""
     durability, parked = await read_durability(relay), await _parked(relay)
     found = [await _read(relay, vendor) for vendor in vendors()]
-    there = await processes(relay.redis)
-    return Status(await server_ms(relay.redis), relay.address, durability, parked, found, there)
+    now_ms = await server_ms(relay.redis)
+    return Status(now_ms, relay.address, durability, parked, found, await processes(relay.redis, now_ms))
 
 
 async def _read(relay: Relay, vendor: str) -> VendorStatus:

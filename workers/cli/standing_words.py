@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tasks.envelope import PARKED_STREAM
 from workers.cli.screen import span
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tasks.presence import Seen
     from tasks.redis_client import Durability
     from workers.cli.indexes import BlockedLane
+
+NOBODY_SEEN: Final = "none seen within the last minute"
 
 
 def parked_words(parked: int | None) -> str:

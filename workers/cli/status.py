@@ -14,7 +14,7 @@ from workers.cli.limits import limit_facts
 from workers.cli.relay import ConfigurationError, RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json, span
 from workers.cli.standing import OPEN_STATES, read_durability, read_status
-from workers.cli.standing_words import blocked_words, durability_words, parked_words, process_words
+from workers.cli.standing_words import NOBODY_SEEN, blocked_words, durability_words, parked_words, process_words
 from workers.cli.watch import MAX_EVERY_SECONDS, MIN_EVERY_SECONDS, watch
 from workers.settings import Settings, SettingsError
 from workers.vendor_settings import VENDOR_SETTINGS
@@ -77,7 +77,7 @@ def _print(found: Status) -> None:
     for seen in found.processes:
         screen.line("  ", process_words(seen, found.now_ms))
     if not found.processes:
-        screen.line("  none seen within the last minute")
+        screen.line("  ", NOBODY_SEEN)
 
 
 def _facts(each: VendorStatus, now_ms: int) -> Iterator[tuple[str, Cell]]:

@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from tasks.records import DamagedRecord, State
-from workers.cli.relay import PASSING_ERRORS
+from workers.cli.relay import LOGIN_ERRORS, PASSING_ERRORS
 from workers.cli.screen import Screen, moment, span, visible
-from workers.cli.standing_words import blocked_words, durability_words, parked_words, process_words
+from workers.cli.standing_words import NOBODY_SEEN, blocked_words, durability_words, parked_words, process_words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -64,6 +64,8 @@ async def watch(read: Callable[[], Awaitable[Status]], every_seconds: float, *, 
             found, trouble = None, ""
             try:
                 found = await read()
+            except LOGIN_ERRORS:  # redis-py counts them among the connection's; none passes by itself
+                raise
             except PASSING_ERRORS as error:
                 trouble = f"Redis cannot be used now, tried again every {every_seconds:g} s: {error}"
             show(found, trouble)
@@ -177,4 +179,4 @@ def _processes(found: Status) -> Iterator[RenderableType]:
     if len(found.processes) > PROCESSES_SHOWN:
         yield Text(f"and {len(found.processes) - PROCESSES_SHOWN} more")
     if not found.processes:
-        yield Text("none seen within the last minute", style="red")
+        yield Text(NOBODY_SEEN, style="red")
