@@ -35,7 +35,7 @@ from redis.asyncio import Redis
 from tasks.errors import own_error, shared
 from tasks.ports import Grant
 from tasks.script_calls import ScriptCalls
-from workers.grants import Grants, failed, log_untold
+from workers.grants import CLOSE_SECONDS, Grants, failed, log_untold
 from workers.limits import PERMIT_SECONDS, LimitPolicy, LimitSnapshot, PausedError, Permit, Rate, microseconds
 
 __all__ = ["LimitPolicy", "LimitSnapshot", "Limiter", "PausedError", "Permit", "Rate"]
@@ -182,14 +182,16 @@ class Limiter:
 
     def refuse(self, error: Callable[[], Exception]) -> None:
         """Raise an error to everyone who waits for a permit."""
-        waiters = list(self._queue.values())
-        self._queue.clear()
-        for waiter in waiters:
+        waiters, self._queue = self._queue, {}
+        for waiter in waiters.values():
             if not waiter.granted.done():
                 waiter.granted.set_exception(error())
 
     async def aclose(self) -> None:
-        """Wait, for a while, until Redis knows which slots were left."""
+        """Wait, for a while, until Redis knows which slots were left, those granted to nobody any more among them."""
+        if self._poller is not None:
+            await asyncio.wait((self._poller,), timeout=CLOSE_SECONDS)
+            self._poller.cancel()
         await self._grants.aclose()
 
     async def pause(self, seconds: float | None, reason: str) -> None:
@@ -304,10 +306,8 @@ class Limiter:
 
     def _poller_ended(self, poller: asyncio.Task[None]) -> None:
         """Hand a failure to everyone who waits; a grant in a lost answer must not stay."""
-        if poller.cancelled():  # the loop is closing: it has cancelled those who wait as well
-            return
-        error = poller.exception()
-        if error is None:
+        # cancelled: the loop is closing, and has cancelled those who wait as well
+        if poller.cancelled() or (error := poller.exception()) is None:
             return
         self._give_back(self._in_call)
         self._in_call = ()

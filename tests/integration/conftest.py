@@ -69,6 +69,8 @@ async def make_limiter(valkey: SharedValkey) -> AsyncIterator[MakeLimiter]:
         def make(policy: LimitPolicy, *, url: str | None = None, **options: Any) -> Limiter:
             client = Redis.from_url(url or valkey.url, retry=Retry(NoBackoff(), 0))
             clients.push_async_callback(client.aclose)
-            return Limiter(client, "vendor", policy, **options)
+            limiter = Limiter(client, "vendor", policy, **options)
+            clients.push_async_callback(limiter.aclose)
+            return limiter
 
         yield make

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 
 from tests.integration.limiter_harness import KEYS, SOON_SECONDS, MakeLimiter, policy_of, refused, use
 from workers.limiter import Limiter
+from workers.work import WorkerStoppingError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -224,6 +225,22 @@ async def test_a_slot_that_was_left_is_free_for_what_is_asked_next(make_limiter:
     limiter.leave("a")
 
     assert (await limiter.snapshot()).in_flight == 0
+
+
+async def test_a_process_that_ends_leaves_no_slot_that_was_granted_when_nobody_waited_any_more(
+    make_limiter: MakeLimiter,
+) -> None:
+    limiter, other = make_limiter(policy_of(concurrency=1)), make_limiter(policy_of(concurrency=1))
+    asked = asyncio.Event()
+    waiting = asyncio.ensure_future(limiter.acquire("a", lambda _: asked.set()))
+    await asked.wait()
+    limiter.refuse(WorkerStoppingError)
+
+    await limiter.aclose()
+
+    with pytest.raises(WorkerStoppingError):
+        await waiting
+    assert (await other.snapshot()).in_flight == 0
 
 
 async def test_a_server_that_lost_its_scripts_is_taught_again(make_limiter: MakeLimiter, redis_client: Redis) -> None:
