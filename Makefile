@@ -1,7 +1,7 @@
 # Everything a developer types. `make` alone lists the targets; ARGS="…" is handed to the program behind a target.
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo run test check lint names sim chaos grids mutants drills bench lock clean
+.PHONY: help install demo run test check lint names sim chaos grids mutants drills screenshots bench lock clean
 
 PYTHONS := python3.13 python3.12 python3.11 python3
 VENV := .venv
@@ -14,7 +14,7 @@ TEST_WORKERS := 4
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
 
 install: $(INSTALLED) ## Create .venv from the hash-pinned requirements
 
@@ -55,6 +55,9 @@ mutants: $(INSTALLED) ## Break the promise by hand in many places and see each f
 
 drills: $(INSTALLED) ## Long runs that count: limiter, restarts, kills, backpressure (ARGS="limiter" for one)
 	@$(BIN)/python -m tests.drills $(ARGS)
+
+screenshots: $(INSTALLED) ## Draw docs/images anew: status screen, Flower, dead letters, station
+	@$(BIN)/python -m tests.screenshots
 
 bench: $(INSTALLED) $(PEERS) ## Measure against other task queues, in rounds that take turns, and print the targets
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -116,7 +116,9 @@ class LedgerRelay:
                 accepted = await self._ledger.submit(
                     command, idempotency_key=idempotency_key, client=client or self._client
                 )
-        except (InvalidCommandError, KeyReusedError) as error:
+        except InvalidCommandError as error:
+            return _unread(error)
+        except KeyReusedError as error:
             return Refused(str(error))
         except LedgerError as error:
             return Unavailable(f"its record in the ledger: {error}", alone=True)
@@ -135,6 +137,11 @@ def _read(body: str) -> tuple[Command, str | None, str | None]:
         raise InvalidCommandError((Problem("(body)", "not shown", "not a JSON object with a kind"),))
     kind, idempotency_key, client = (fields.pop(name, None) for name in ("kind", "idempotency_key", "client"))
     return parse_command(kind, fields), idempotency_key, client
+
+
+def _unread(error: InvalidCommandError) -> Unavailable | Refused:
+    # it was read when it was stored: what is unheard of now was stored by a newer release, before a step back
+    return Unavailable(f"waits for a newer release: {error}", alone=True) if error.unheard_of else Refused(str(error))
 
 
 def _away(error: Exception) -> Unavailable:

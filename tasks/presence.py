@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -37,8 +37,10 @@ _SAY: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[2])
+if ARGV[3] ~= ARGV[1] then redis.call('ZREM', KEYS[1], ARGV[3]) end
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return tostring(now)
 """
 
 
@@ -52,6 +54,8 @@ class Process:
     pid: int
     release: str
     started_ms: int
+    #: Its clock less that of the Redis server, in whole seconds; None until it has been compared.
+    ahead_seconds: int | None = None
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -63,10 +67,11 @@ class Process:
 
     @classmethod
     def from_json(cls, text: str) -> Process:
-        """Read what `to_json` wrote; ValueError for anything else."""
+        """Read what `to_json` wrote, in any release; ValueError for anything else."""
         found = json.loads(text)
         try:
-            return cls(**{**found, "serves": tuple(found["serves"])})
+            known = {name: found[name] for name in cls.__dataclass_fields__ if name in found}
+            return cls(**{**known, "serves": tuple(found["serves"])})
         except (TypeError, KeyError) as error:
             raise ValueError(f"not a process: {error}") from None
 
@@ -86,7 +91,7 @@ class Seen:
 @asynccontextmanager
 async def present(redis: Redis, role: str, serves: Sequence[str] = ()) -> AsyncIterator[None]:
     """Say that this process is there until the block ends. A Redis that is away is none of its business."""
-    shown = Process.of_this(role, serves).to_json()
+    shown = _Shown(Process.of_this(role, serves))
     saying = asyncio.create_task(_say_for_ever(redis, shown), name="presence")
     try:
         yield
@@ -95,16 +100,35 @@ async def present(redis: Redis, role: str, serves: Sequence[str] = ()) -> AsyncI
         # a courtesy: a server that does not answer must not hold the end up
         with suppress(RedisError, TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
-                await redis.zrem(KEY, shown)
+                await redis.zrem(KEY, shown.process.to_json(), shown.before.to_json())
 
 
-async def _say_for_ever(redis: Redis, shown: str) -> None:
+class _Shown:
+    """What a process last said of itself, and what it said before: its clock may have been set meanwhile."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = self.before = process
+
+    def compare(self, asked_ms: int, server_ms: int) -> None:
+        self.before = self.process
+        middle_ms = (asked_ms + now_ms()) / 2
+        self.process = replace(self.process, ahead_seconds=round((middle_ms - server_ms) / 1000))
+
+
+async def _say_for_ever(redis: Redis, shown: _Shown) -> None:
     say = redis.register_script(_SAY)
     while True:
+        asked_ms = now_ms()
         try:
-            await say(keys=[KEY], args=[shown, round(FORGOTTEN_SECONDS * 1000)])
+            rows = (shown.process.to_json(), round(FORGOTTEN_SECONDS * 1000), shown.before.to_json())
+            server_ms = int(await say(keys=[KEY], args=rows))
         except RedisError as error:
             logger.debug(telemetry.LEDGER_UNREACHABLE, extra={"error": repr(error)})
+        else:
+            compared = shown.process.ahead_seconds is not None
+            shown.compare(asked_ms, server_ms)
+            if not compared:
+                continue  # at once: who looks now should see it
         await asyncio.sleep(SAY_SECONDS)
 
 

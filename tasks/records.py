@@ -48,6 +48,8 @@ class Verdict(StrEnum):
     DAMAGED = "damaged"
 
 
+#: What a worker must understand to run a command, beside its kind and fields; a record without a format has this one.
+FORMAT: Final = 1
 #: More is no moment, and Python reads no more than 4,300.
 _MOMENT_DIGITS: Final = 16
 
@@ -189,6 +191,8 @@ class CommandRecord:
     replayed_by: str | None
     #: Its place among the commands accepted by this vendor's ledger; those of one moment are told apart by it.
     accepted_place: int
+    #: Above FORMAT: a newer release wrote it, and this one must leave it alone.
+    format: int
 
     @classmethod
     def from_hash(cls, key: str, vendor: str, fields: Mapping[str, str]) -> Self:
@@ -232,6 +236,7 @@ class CommandRecord:
             discarded_by=fields.get("discarded_by"),
             replayed_by=fields.get("replayed_by"),
             accepted_place=read.maybe("accepted_place") or read.number("place"),
+            format=read.maybe("format") or FORMAT,
         )
 
     def public(self) -> dict[str, Any]:

@@ -77,11 +77,15 @@ class Problem:
 
 
 class InvalidCommandError(StockrelayError):
-    """The input is not a command; `problems` names every field at fault."""
+    """The input is not a command; `problems` names every field at fault.
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
+    `unheard_of`: all that is wrong is a kind or fields that this release does not have. A newer one may have them.
+    """
+
+    def __init__(self, problems: tuple[Problem, ...], *, unheard_of: bool = False) -> None:
         super().__init__("; ".join(map(str, problems)))
         self.problems = problems
+        self.unheard_of = unheard_of
 
 
 def kinds() -> tuple[str, ...]:
@@ -113,7 +117,8 @@ def command_type(kind: str) -> type[Command]:
     """Give the model of a kind; raises InvalidCommandError for an unknown one."""
     if kind not in _BY_KIND:
         known = ", ".join(submittable_kinds())
-        raise InvalidCommandError((Problem("kind", _shown(kind), f"unknown; send one of {known}"),))
+        problem = Problem("kind", _shown(kind), f"unknown; send one of {known}")
+        raise InvalidCommandError((problem,), unheard_of=True)
     return _BY_KIND[kind]
 
 
@@ -124,7 +129,8 @@ def parse_command(kind: str, payload: Mapping[str, Any] | bytes) -> Command:
         text = payload if isinstance(payload, bytes) else json.dumps(dict(payload)).encode()
         return model.model_validate_json(text)
     except ValidationError as error:
-        raise InvalidCommandError(tuple(_problems(error))) from error
+        unheard_of = all(item["type"] == "extra_forbidden" for item in error.errors(include_url=False))
+        raise InvalidCommandError(tuple(_problems(error)), unheard_of=unheard_of) from error
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidCommandError((Problem("(body)", "", f"not JSON: {type(error).__name__}"),)) from error
 

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PROJECT_PREFIX: Final = "STOCKRELAY_"
+METRICS_PREFIX: Final = f"{PROJECT_PREFIX}METRICS_"
 #: Whose settings there are.
 VENDORS: Final = ("PARTSBOX", "PARTIUM", "OPENBOM", "PARTBOLT")
 #: Of every program there is: a name under none of these is a typing mistake, whichever program reads it.
 KNOWN_PREFIXES: Final = tuple(
-    f"{PROJECT_PREFIX}{part}_" for part in ("LEDGER", "ROUTING", "WORKER", *VENDORS, "WEBHOOKS", "STATION", "FILES")
+    f"{PROJECT_PREFIX}{part}_"
+    for part in ("LEDGER", "METRICS", "ROUTING", "WORKER", *VENDORS, "WEBHOOKS", "STATION", "FILES")
 )
 M = TypeVar("M", bound=BaseModel)
 
@@ -85,6 +87,17 @@ class LedgerSettings(BaseModel):
     allow_weak_redis: bool = False
 
 
+class MetricsSettings(BaseModel):
+    """Settings of the numbers' port (`STOCKRELAY_METRICS_…`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    #: Loopback: the numbers need no login. Beyond it they belong into a network that only Prometheus reaches.
+    host: str = Field(min_length=1, default="127.0.0.1")
+    #: None serves nothing. Each process of a machine needs its own.
+    port: int | None = Field(default=None, ge=1, le=65_535)
+
+
 class RoutingSettings(BaseModel):
     """Settings of routing (`STOCKRELAY_ROUTING_…`)."""
 
@@ -103,10 +116,19 @@ def routes_from(environ: Mapping[str, str]) -> Routes:
 
 
 def redis_url(environ: Mapping[str, str]) -> str:
-    """Read REDIS_URL; loopback when it is not set. SettingsError, which quotes none of it, when it is no address."""
-    url = environ.get("REDIS_URL") or "redis://127.0.0.1:6379/0"
+    """Read REDIS_URL, or the file that REDIS_URL_FILE names; loopback when neither is set.
+
+    SettingsError, which quotes none of it, when it is no address or both are set.
+    """
+    name, url = "REDIS_URL", environ.get("REDIS_URL") or ""
+    if path := environ.get("REDIS_URL_FILE"):
+        if url:
+            raise SettingsError("REDIS_URL_FILE: given together with REDIS_URL; keep one")
+        name, url = "REDIS_URL_FILE", _read("REDIS_URL_FILE", path)
+    elif not url:
+        return "redis://127.0.0.1:6379/0"
     try:
         check_address(url)
     except ValueError as error:
-        raise SettingsError(f"REDIS_URL: {error}") from None
+        raise SettingsError(f"{name}: {error}") from None
     return url

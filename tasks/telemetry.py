@@ -13,6 +13,7 @@ from typing import Final
 COMMAND_ACCEPTED: Final = "command.accepted"
 COMMAND_SETTLED: Final = "command.settled"
 COMMAND_DELAYED: Final = "command.delayed"
+COMMAND_OF_NEWER: Final = "command.of_newer"
 COMMAND_IN_DOUBT: Final = "command.in_doubt"
 COMMAND_LOOKED_UP: Final = "command.looked_up"
 COMMAND_EXPANDED: Final = "command.expanded"

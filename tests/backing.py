@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from tasks.settings import redis_url
 from tests.process import PORT_TRIES, Process, ProcessError, free_port, port_is_taken
 from tests.sandbox.openbom import APP_KEY, EMAIL, PASSWORD
 from tests.sandbox.partbolt import TOKEN
@@ -67,6 +68,8 @@ class Backing:
             "PATH": os.pathsep.join([tools, given.get("PATH", os.defpath)]),
             "PYTHONUNBUFFERED": "1",
         }
+        if self.environment.pop("REDIS_URL_FILE", None):
+            self.environment["REDIS_URL"] = redis_url(given)
         self._folder = folder
         self._played = [vendor for vendor in vendors if vendor in SANDBOX_SECRETS and not given.get(url_name(vendor))]
         self._sandbox_options = sandbox_options or {}

@@ -57,7 +57,7 @@ class _Loop(uvloop.Loop):
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the developer's own settings, so that a test sees only what it sets."""
     for name in list(os.environ):
-        if name.startswith(("STOCKRELAY_", "FLOWER_")) or name == "REDIS_URL":
+        if name.startswith(("STOCKRELAY_", "FLOWER_", "REDIS_URL")):
             monkeypatch.delenv(name)
 
 

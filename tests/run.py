@@ -123,6 +123,8 @@ def _print_addresses(backing: Backing, vendors: Collection[str], made: Mapping[s
     print(f"station   {api}/station  dead letters: {api}/dead-letters  documentation: {api}/docs")
     login = made.get("FLOWER_BASIC_AUTH", "as configured")
     print(f"Flower    http://127.0.0.1:{environment['FLOWER_PORT']}  login: {login}")
+    if backing.valkey is not None:  # a configured one may have a password in its address
+        print(f"server    {backing.valkey.url}  for the command line: export REDIS_URL={backing.valkey.url}")
     for vendor in vendors:
         sandbox = "  a sandbox" if vendor in backing.sandboxes else ""
         print(f"{vendor:<9} {environment[url_name(vendor)]}{sandbox}")

@@ -27,7 +27,7 @@ from tasks.registry import InvalidCommandError, expansion_of, parse_command, tas
 from tasks.routes import Routes
 from tasks.submit import to_child
 from tasks.task import Target
-from workers import retries
+from workers import metrics, retries
 from workers.limits import PausedError
 from workers.outcomes import is_vendors_trouble
 from workers.work import Intent, Work, WorkerStoppingError, evidence_of, persist
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 
 #: After an error of our own behind a send: long enough for a person to see it in the log, short enough to go on.
 BROKEN_LOOK_SECONDS: Final = 5.0
+#: Writes whose lateness is measured at once: a figure for people, not worth more memory.
+MAX_UNSEEN: Final = 10_000
 
 
 def process_name() -> str:
@@ -75,6 +77,8 @@ class Executor:
     #: Names this process in the ledger, unlike any other.
     process: str = field(default_factory=process_name)
     _claims: itertools.count[int] = field(default_factory=itertools.count)
+    #: Writes in doubt that this process has looked for in vain, and how long they were in doubt then.
+    _unseen: dict[str, float] = field(default_factory=dict)
 
     async def deliver(self, key: str) -> str:
         """Run one delivery of a command; returns in a word what came of it.
@@ -82,6 +86,11 @@ class Executor:
         A delivery that is not needed does nothing. Redis errors come through: the command stays in the ledger, and
         its lease or its hint brings it back.
         """
+        outcome = await self._deliver(key)
+        metrics.DELIVERIES.labels(self.leases.ledger.vendor, outcome).inc()
+        return outcome
+
+    async def _deliver(self, key: str) -> str:
         if self.stopping.is_set():
             return "stopping"
         owner = f"{self.process}:{next(self._claims)}"
@@ -232,6 +241,7 @@ class Executor:
             finding = Undecidable(Why.UNREADABLE)
         except (VendorError, PausedError) as error:
             return await self.outcomes.look_failed(work, error)
+        _count_look(work, finding, self._unseen.pop(work.key, None))
         refusal = record.refusal["reason"] if record.refusal else None
         decision = retries.after_look(
             finding,
@@ -244,6 +254,8 @@ class Executor:
         )
         match decision:
             case retries.LookAgain(seconds):
+                if len(self._unseen) < MAX_UNSEEN:
+                    self._unseen[work.key] = work.doubt_seconds
                 return await self.outcomes.look_again(work, seconds, "not there yet")
             case retries.SendAgain():
                 return await self.outcomes.send_again(work)
@@ -273,3 +285,11 @@ class Executor:
 
 def _child(command: Command, work: Work) -> NewCommand:
     return to_child(command, work.record.vendor, work.key, work.record.client)
+
+
+def _count_look(work: Work, finding: Finding, unseen_seconds: float | None) -> None:
+    vendor = work.record.vendor
+    verdict = finding.why.name if isinstance(finding, Undecidable) else type(finding).__name__
+    metrics.LOOKUPS.labels(vendor, verdict.lower()).inc()
+    if isinstance(finding, Landed) and unseen_seconds is not None:
+        metrics.LATE_COMMIT_SECONDS.labels(vendor).observe(unseen_seconds)

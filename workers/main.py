@@ -11,7 +11,7 @@ import gc
 import logging
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,10 +34,12 @@ from tasks import telemetry
 from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
 from tasks.errors import own_error
+from tasks.metrics import serving_metrics
 from tasks.registry import command_type, kinds, vendors
 from tasks.routes import ROUTING
 from tasks.telemetry import configure_logging
 from workers.blocking import BackgroundLoop
+from workers.newer import stand_in
 from workers.pool import AsyncioPool, stopping
 from workers.runtime import Runtime, open_runtime
 from workers.settings import Settings, SettingsError
@@ -52,6 +54,7 @@ logger = logging.getLogger(__name__)
 YOUNG_OBJECTS: Final = 10_000
 
 _runtime: ContextVar[Runtime] = ContextVar("runtime")
+_metrics = ExitStack()
 
 
 def served_vendors() -> tuple[str, ...]:
@@ -75,30 +78,37 @@ def _spare_collector() -> None:
     gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
 
 
-async def _deliver(kind: str, key: str) -> str:
+#: Task -> vendor: one for each kind, and for each vendor one that stands in for kinds of a newer release.
+_VENDORS: Final = {
+    **{kind: command_type(kind).vendor for kind in kinds()},
+    **{stand_in(queue_of(vendor)): vendor for vendor in vendors()},
+}
+
+
+async def _deliver(task: str, key: str) -> str:
     """Run one delivery, and raise an error of its own.
 
     Celery clears every frame of a failed task's traceback. In that of an error which several deliveries were told,
     there may be frames of one that goes on: it would never end.
     """
     try:
-        return await _runtime.get().executors[command_type(kind).vendor].deliver(key)
+        return await _runtime.get().executors[_VENDORS[task]].deliver(key)
     except Exception as error:
         if not isinstance(error, RedisError):
-            logger.exception(telemetry.COMMAND_BROKEN, extra={"key": key, "kind": kind})
+            logger.exception(telemetry.COMMAND_BROKEN, extra={"key": key, "kind": task})
         raise own_error(error) from None
 
 
-def _register(kind: str) -> None:
+def _register(task: str) -> None:
     # a Redis that is away is everybody's: one line for each, no traceback
-    @app.task(name=kind, bind=True, throws=(RedisError,))
+    @app.task(name=task, bind=True, throws=(RedisError,))
     async def run(self: Any) -> str:
-        return await _deliver(kind, self.request.id)
+        return await _deliver(task, self.request.id)
 
 
 def _register_all() -> None:
-    for kind in kinds():
-        _register(kind)
+    for task in _VENDORS:
+        _register(task)
 
 
 @setup_logging.connect
@@ -122,13 +132,25 @@ def _check_start(sender: Any, **_: Any) -> None:
 
 
 @celeryd_after_setup.connect
+def _serve_metrics(instance: Any, **_: Any) -> None:
+    """Serve this process's numbers, where a port is given; those of `-P processes` are in its children."""
+    if issubclass(instance.pool_cls, PreforkPool):
+        return
+    try:
+        _metrics.enter_context(serving_metrics(os.environ))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(EX_USAGE) from None
+
+
+@celeryd_after_setup.connect
 def _serve_other_pools(instance: Any, **_: Any) -> None:
     """Let a stock threads, solo or prefork worker run the same tasks, each waiting for a background loop."""
     if issubclass(instance.pool_cls, AsyncioPool):
         return
     loop = BackgroundLoop(lifespan)
-    for kind in kinds():
-        _block(app.tasks[kind], loop)
+    for task in _VENDORS:
+        _block(app.tasks[task], loop)
     forks = issubclass(instance.pool_cls, PreforkPool)
     (worker_process_init if forks else worker_ready).connect(lambda **_: _start(loop), weak=False)
     (worker_process_shutdown if forks else worker_shutdown).connect(lambda **_: loop.close(), weak=False)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from celery.utils.time import maybe_iso8601
 from kombu.exceptions import ContentDisallowed
 
 if TYPE_CHECKING:
     from collections.abc import Container
+
+
+_HINTED: Final = re.compile(r"\d{1,16}:\d{1,16}", re.ASCII)
 
 
 class Fault(StrEnum):
@@ -64,6 +68,12 @@ def message_fault(message: Any, tasks: Container[str]) -> Fault | None:
     if not _is_text(headers.get("id")) or not headers["id"]:
         return Fault.ID
     return _header_fault(headers) or _body_fault(message)
+
+
+def is_hint(message: Any) -> bool:
+    """Tell whether the ledger has published this: only there a delivery tag is `<key>:<ms>:<number>`."""
+    key, _, rest = str(message.delivery_tag).partition(":")
+    return key == message.headers.get("id") and _HINTED.fullmatch(rest) is not None
 
 
 def _header_fault(headers: dict[str, Any]) -> Fault | None:

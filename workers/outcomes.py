@@ -12,7 +12,7 @@ from tasks import telemetry
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError, shared
 from tasks.lookup import Landed
 from tasks.records import State
-from workers import retries
+from workers import metrics, retries
 from workers.limits import PausedError
 from workers.work import evidence_of, persist, receipt_of
 
@@ -75,6 +75,7 @@ class Outcomes:
             lambda: self.ledger.settle(work.key, work.owner, state, reason=reason, receipt=receipt, evidence=shown)
         )
         logger.info(telemetry.COMMAND_SETTLED, extra=work.log_fields(state=state.value, reason=reason))
+        _count_ended(work, state)
         return state.value
 
     async def reject(self, work: Work, error: RejectedError) -> str:
@@ -131,6 +132,7 @@ class Outcomes:
         return 0.0
 
     async def _pause(self, error: VendorError) -> None:
+        metrics.PAUSES.labels(self.ledger.vendor).inc()
         wait = error.retry_after_seconds if isinstance(error, VendorBlockedError | InDoubtError) else None
         if isinstance(error, VendorBlockedError) and not error.throttled:
             await self._close(wait or CLOSED_VENDOR_SECONDS, str(error))
@@ -206,3 +208,11 @@ class Outcomes:
         await persist(lambda: self.ledger.hand_back(work.key, work.owner, unsent=work.ahead))
         logger.info(telemetry.COMMAND_HANDED_BACK, extra=work.log_fields())
         return "handed_back"
+
+
+def _count_ended(work: Work, state: State) -> None:
+    vendor = work.record.vendor
+    metrics.COMMANDS_ENDED.labels(vendor, work.record.kind, state.value).inc()
+    metrics.ATTEMPTS.labels(vendor).observe(work.record.attempts + (1 if work.sent else 0))
+    if state is State.APPLIED:
+        metrics.APPLIED_SECONDS.labels(vendor).observe(work.age_seconds)

@@ -28,7 +28,8 @@ from kombu.utils.json import loads
 from redis.exceptions import ResponseError
 
 from tasks.envelope import PARKED_STREAM
-from workers.malformed import Fault, envelope_fault, message_fault
+from workers.malformed import Fault, envelope_fault, is_hint, message_fault
+from workers.newer import stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,6 +188,9 @@ class ParkingConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
 
         def on_task_received(message: Any) -> None:
             fault = message_fault(message, self.strategies)
+            if fault is Fault.UNKNOWN_TASK and is_hint(message):
+                message.headers["task"] = stand_in(message.delivery_info["routing_key"])
+                fault = message_fault(message, self.strategies)
             if fault is not None:
                 self._park(message, fault)
                 return

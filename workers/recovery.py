@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from tasks import telemetry
+from workers import metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +48,8 @@ async def _look(ledger: Ledger, limiter: Limiter, ledger_of: Callable[[str], Led
         # whatever it is: without this loop nothing that is due, lost or delayed would ever move again
         logger.exception(telemetry.LOOP_BROKEN, extra={"vendor": ledger.vendor, "loop": "recovery"})
         return ERROR_GAP_SECONDS
+    metrics.RECOVERED.labels(ledger.vendor, "lease").inc(moved.recovered)
+    metrics.RECOVERED.labels(ledger.vendor, "hint").inc(moved.republished)
     if moved.recovered or moved.republished:
         logger.warning(
             telemetry.COMMANDS_RECOVERED,

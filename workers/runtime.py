@@ -17,11 +17,13 @@ from tasks.ledger import Ledger
 from tasks.presence import present
 from tasks.redis_client import open_redis
 from tasks.routes import ROUTING
+from workers import metrics
 from workers.adapters import close_adapter, open_adapter
 from workers.directory import DirectoryKeeper
 from workers.executor import Executor, process_name
 from workers.leases import Leases
 from workers.limiter import Limiter
+from workers.newer import PatientLedger
 from workers.outcomes import Outcomes
 from workers.reconciler import RECONCILED
 from workers.reconciler.reconciling import Reconciler
@@ -144,6 +146,7 @@ def _open_vendor(vendor: str, settings: Settings, outside: Outside, stopping: as
     executor = _executor(vendor, settings, outside, limiter, stopping, chosen)
     stoppable = StoppableLimiter(limiter, stopping)
     executor.port = open_adapter(chosen, outside.session, stoppable, outside.redis, clock=outside.clock)
+    metrics.begin(vendor, chosen.settle_seconds)
     logger.info(
         telemetry.VENDOR_SERVED,
         extra={
@@ -170,7 +173,12 @@ def _executor(
     chosen: VendorSettings | None = None,
 ) -> Executor:
     ledger_of = partial(Ledger, outside.redis, retention_days=settings.ledger.retention_days)
-    ledger = ledger_of(vendor, request_seconds=0.0 if chosen is None else chosen.timeout_seconds)
+    ledger = PatientLedger(
+        outside.redis,
+        vendor,
+        retention_days=settings.ledger.retention_days,
+        request_seconds=0.0 if chosen is None else chosen.timeout_seconds,
+    )
     budgets = Budgets() if chosen is None else Budgets(attempts=chosen.attempts)
     return Executor(
         port=None,

@@ -65,7 +65,7 @@ async def _answers(redis: Redis, *, allow_weak: bool) -> bool:
     except (AuthenticationError, AuthorizationError):
         raise SettingsError("REDIS_URL: Redis refuses this login") from None
     except (NoConnectionError, NoAnswerError) as error:
-        retry = {"error": type(error).__name__, "next_try_seconds": RETRY_SECONDS}
+        retry = {"error": f"{type(error).__name__}: {error}", "next_try_seconds": RETRY_SECONDS}
         logger.warning(telemetry.LEDGER_UNREACHABLE, extra=retry)
         return False
     return True

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from redis.exceptions import RedisError
@@ -47,6 +48,8 @@ class Work:
     sent: bool = False
     #: The intent may be durable already, and nothing was sent.
     ahead: bool = False
+    #: When this process took it, by its own clock.
+    began: float = field(default_factory=time.monotonic)
 
     @property
     def image(self) -> Image:
@@ -67,6 +70,12 @@ class Work:
         """Tell how long the outcome was unknown when this delivery began, by Redis' clock."""
         began = self.record.now_ms or 0
         return (began - (self.record.doubt_ms or began)) / 1000
+
+    @property
+    def age_seconds(self) -> float:
+        """Tell how long ago the command was accepted, by Redis' clock up to the claim."""
+        until_claim = (self.record.now_ms or self.record.accepted_ms) - self.record.accepted_ms
+        return until_claim / 1000 + time.monotonic() - self.began
 
     def log_fields(self, **fields: Any) -> dict[str, Any]:
         """Give the fields of a log line about this command."""

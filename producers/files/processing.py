@@ -21,6 +21,7 @@ from producers.files.ledger import DroppedFile, FileState, within_bounds
 from producers.files.mapping import codes_of, to_command
 from producers.files.reports import write_reports
 from producers.files.rows import BadRow, FileProblem, LeftOut, Row
+from producers.metrics import FILES_ENDED
 from producers.outbox_records import Capture, OutboxError
 from tasks.errors import StockrelayError
 from tasks.telemetry import FILE_DONE, FILE_FAILED
@@ -275,6 +276,7 @@ class Processing:
         put_away(path, Path(file.place or ""))
         self._ledger.set_state(file.id, FileState(file.outcome))
         ended = replace(file, state=FileState(file.outcome))
+        FILES_ENDED.labels(file.feed, ended.state.value).inc()
         event, level = (FILE_DONE, logging.INFO) if ended.state is FileState.DONE else (FILE_FAILED, logging.WARNING)
         fields = {"feed": file.feed, "file": file.name, "rows_stored": file.stored, "rows_refused": file.refused}
         logger.log(level, event, extra={**fields, "problem": file.problem, "place": file.place})

@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import json
 import logging
+import os
 import signal
 import threading
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from producers.files.processing import Processing
 from producers.files.progress import ProgressDisplay
 from producers.files.relaying import PartNumbers, why_not_durable
 from producers.files.watcher import FeedWatcher
+from producers.metrics import serving_outbox
 from producers.outbox import Outbox, OutboxError
 from producers.outbox_records import OutboxState, Stored, now_ms
 from producers.relays import LEDGER_SECONDS, LedgerRelay
@@ -84,7 +86,7 @@ class Opened:
 
 
 def serve(opened: Opened, *, once: bool) -> int:
-    """Run until SIGTERM or SIGINT, or `once`; gives the exit code. FolderError and OutboxError when it cannot begin."""
+    """Run until SIGTERM or SIGINT, or `once`; gives the exit code. Raises whatever keeps it from beginning."""
     with contextlib.ExitStack() as stack:
         if len({(feed.path / "in").resolve() for feed in opened.feeds}) < len(opened.feeds):
             raise FolderError("feeds: two have the same path; give each its own")
@@ -92,6 +94,7 @@ def serve(opened: Opened, *, once: bool) -> int:
         outbox = stack.enter_context(Outbox(opened.settings.outbox, PRODUCER, schema=SCHEMA))
         if outbox.damaged is not None:
             logger.error(OUTBOX_DAMAGED, extra={"notice": str(outbox.damaged)})
+        stack.enter_context(serving_outbox(outbox, PRODUCER, os.environ))
         progress = stack.enter_context(ProgressDisplay())
         return asyncio.run(_Program(opened, folders, outbox, progress).run(once=once))
 

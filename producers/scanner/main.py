@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from producers.exits import EXIT_FAILURE, EXIT_OK, EXIT_TRY_LATER, EXIT_USAGE
+from producers.metrics import serving_outbox
 from producers.outbox import Outbox, OutboxError
 from producers.scanner.codes import CodeReader
 from producers.scanner.inputs import InputError
@@ -142,8 +143,14 @@ def _run(settings: StationSettings, behaviour: Behaviour) -> int:
     path = settings.outbox or Path("var", "outbox", f"{settings.id}.sqlite3")
     code = EXIT_FAILURE
     try:
-        with Outbox(path, settings.id, schema=SCHEMA) as outbox:
+        with (
+            Outbox(path, settings.id, schema=SCHEMA) as outbox,
+            serving_outbox(outbox, settings.id, os.environ),
+        ):
             code = asyncio.run(_serve(settings, behaviour, outbox))
+    except* SettingsError as errors:
+        click.echo(f"stockrelay-station: {_first(errors)}", err=True)
+        code = EXIT_USAGE
     except* (OutboxError, InputError) as errors:
         click.echo(f"stockrelay-station: {_first(errors)}", err=True)
     except* BrokenPipeError:

@@ -55,8 +55,9 @@ class Origin:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(**json.loads(text))
+        """Read what `to_json` wrote, in any release."""
+        found = json.loads(text)
+        return cls(**{name: found[name] for name in cls.__dataclass_fields__ if name in found})
 
 
 def to_body(command: Command, client: str, idempotency_key: str | None) -> str:

@@ -50,9 +50,10 @@ class HeldDelivery:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote, in any release."""
         found: dict[str, Any] = json.loads(text)
-        return cls(**{**found, "body": base64.b64decode(found["body"])})
+        known = {name: found[name] for name in cls.__dataclass_fields__ if name in found}
+        return cls(**{**known, "body": base64.b64decode(found["body"])})
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:

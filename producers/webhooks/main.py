@@ -215,7 +215,7 @@ async def _refuse_weak(readiness: Readiness, *, allow_weak: bool) -> None:
         async with asyncio.timeout(CHECK_SECONDS):
             weakness = await readiness.weakness()
     except (RedisError, OSError) as error:  # TimeoutError is an OSError
-        logger.warning(LEDGER_UNREACHABLE, extra={"error": type(error).__name__})
+        logger.warning(LEDGER_UNREACHABLE, extra={"error": f"{type(error).__name__}: {error}"})
         return
     if weakness and not allow_weak:
         raise UsageError(

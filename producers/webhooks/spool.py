@@ -20,7 +20,7 @@ from producers.webhooks.held import HeldFullError
 from producers.webhooks.problems import RETRY_AFTER_SECONDS, ProblemError, unavailable
 from tasks.endings import end_loops
 from tasks.errors import KeyReusedError
-from tasks.registry import command_type
+from tasks.registry import command_type, kinds
 from tasks.telemetry import LEDGER_UNREACHABLE, SPOOL_BEGUN, SPOOL_DRAINED, SPOOL_REFUSED
 
 if TYPE_CHECKING:
@@ -316,12 +316,17 @@ def _record(stored: Stored) -> SpooledRecord:
     return SpooledRecord(
         key=stored.key,
         kind=kind,
-        vendor=command_type(kind).vendor,
+        vendor=_vendor_of(stored, kind),
         summary=stored.summary,
         client=Origin.from_json(stored.origin).client,
         state="refused" if is_refused else SPOOLED,
         reason=(stored.result if is_refused else stored.last_error) or "",
     )
+
+
+def _vendor_of(stored: Stored, kind: str) -> str:
+    # a newer release's kind is not known here; its lanes were noted with their vendor
+    return command_type(kind).vendor if kind in kinds() else "".join(stored.lanes[:1]).partition(":")[0]
 
 
 def _ledger_is_away(error: Exception) -> None:

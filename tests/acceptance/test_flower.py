@@ -116,3 +116,33 @@ def test_flower_asks_for_a_login_and_lets_nobody_press_anything(stack: Stack) ->
 
     assert (shutdown.status_code, send.status_code) == (403, 403)
     assert stack.worker.running
+
+
+@pytest.mark.slow
+def test_nothing_that_flower_tells_holds_a_payload_or_a_secret(stack: Stack) -> None:
+    payload = {"comments": "canary-of-a-comment", "price": "71.93", "currency": "eur"}
+    key = submit(stack, kind="stock.add", part_id=PART, storage_id=SHELF, quantity=77, **payload)
+    wait_until(lambda: rows(stack).get(key, {}).get("result") == "'applied'", "Flower shows it as applied")
+
+    paths = [
+        "api/tasks",
+        f"api/task/info/{key}",
+        "api/task/types",
+        "api/workers?refresh=1",
+        "api/queues/length",
+        f"task/{key}",
+        "tasks",
+        "workers",
+        "broker",
+        f"worker/partsbox-1@{socket.gethostname()}",
+        "metrics",
+    ]
+    told = {path: requests.get(f"{stack.flower_url}/{path}", auth=login(stack), timeout=60) for path in paths}
+    assert {path: answer.status_code for path, answer in told.items()} == dict.fromkeys(paths, 200)
+    assert key in told["api/tasks"].text
+
+    environment = stack.environment
+    hidden = [*payload.values(), PART, SHELF, stack.api_token, login(stack)[1]]
+    hidden += [environment["STOCKRELAY_PARTSBOX_API_KEY"], environment["STOCKRELAY_PARTIUM_API_KEY"]]
+    hidden.remove("eur")  # three letters are found by chance
+    assert [(path, text) for path, answer in told.items() for text in hidden if text in answer.text] == []

@@ -1,9 +1,8 @@
-"""The commands of the README do what it says; `make run` and `make demo` have tests of their own beside this one."""
+"""Commands of the README and the index do what they say; `make run` and `make demo` have tests beside this one."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -12,10 +11,15 @@ from typing import Final
 
 import pytest
 
+from tests.architecture.pages import blocks
+
 ROOT: Final = Path(__file__).parent.parent.parent
-README: Final = (ROOT / "README.md").read_text()
 COMMANDS: Final = [
-    line for block in re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL) for line in block.splitlines()
+    line
+    for page in (ROOT / "README.md", ROOT / "docs" / "README.md")
+    for block in blocks(page)
+    if block.language == "sh"
+    for line in block.text.splitlines()
 ]
 MAKE: Final = [command for command in COMMANDS if command.startswith("make ")]
 OTHERS: Final = [command for command in COMMANDS if command not in MAKE]

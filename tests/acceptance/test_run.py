@@ -59,6 +59,7 @@ def test_it_comes_up_on_its_own_and_leaves_nothing_behind(running: Process) -> N
     api, api_port = _address(running, "commands")
     flower, flower_port = _address(running, "Flower")
     vendor_ports = [_address(running, vendor)[1] for vendor in SANDBOX_SECRETS]
+    assert re.search(r"^server .* export REDIS_URL=redis://127\.0\.0\.1:\d+", running.output(), re.MULTILINE)
     wait_until(lambda: answers(f"{api}/readyz"), "the webhooks server is ready")
     wait_until(lambda: answers(f"{flower}/healthcheck"), "Flower is up")
 

@@ -17,6 +17,8 @@ MAX_FILE_LINES: Final = 400
 MAX_FUNCTION_LINES: Final = 60
 CATCH_ALL_NAMES: Final = {"utils", "util", "helpers", "common", "misc", "manager"}
 
+#: Their bytes are no text.
+BINARY: Final = {".png", ".zip"}
 #: Written so that this file does not match them.
 FORBIDDEN_TEXT: Final = {
     "a package index address": r"https?://[^/ \"]*(?:pypi\.org|pythonhosted\.org|npmjs\.|deb\.debian\.org|/simple/)",
@@ -72,6 +74,7 @@ def test_no_file_holds(what: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
         for path in project_files()
+        if path.suffix not in BINARY
         for number, line in enumerate(path.read_text(errors="ignore").splitlines(), 1)
         if pattern.search(line)
     ]

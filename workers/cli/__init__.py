@@ -11,7 +11,9 @@ import click
 from tasks.endings import drop_output
 from workers.cli.dead_letters import dead_letters
 from workers.cli.directory import directory
+from workers.cli.doctor import doctor
 from workers.cli.limits import limits, pause, resume
+from workers.cli.metrics import metrics
 from workers.cli.reconcile import reconcile
 from workers.cli.records import cancel, show
 from workers.cli.status import check, status
@@ -57,5 +59,18 @@ def main() -> None:
     """
 
 
-for _command in (status, submit, show, cancel, dead_letters, limits, pause, resume, directory, reconcile):
+for _command in (
+    status,
+    doctor,
+    metrics,
+    submit,
+    show,
+    cancel,
+    dead_letters,
+    limits,
+    pause,
+    resume,
+    directory,
+    reconcile,
+):
     main.add_command(_command)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tasks.ledger import prefix_of
+from workers.newer import WAITS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -66,6 +67,17 @@ for i = 1, #page[2], 2 do
 end
 return {page[1], found}
 """
+#: prefix, index, cursor, keys a page, how a reason begins -> next cursor, 1 for each command with such a reason. Reads
+#: only.
+_BEGINNING_OF_PAGE: Final = """
+local prefix, found, start = ARGV[1], {}, ARGV[5]
+local page = redis.call('ZSCAN', KEYS[1], ARGV[3], 'COUNT', ARGV[4])
+for i = 1, #page[2], 2 do
+  local reason = redis.pcall('HGET', prefix .. 'cmd:' .. page[2][i], 'reason')
+  if type(reason) == 'string' and string.sub(reason, 1, #start) == start then found[#found + 1] = 1 end
+end
+return {page[1], found}
+"""
 #: Where those stand.
 _STUCK_INDEXES: Final = ("dead", "doubt", "delayed")
 
@@ -101,6 +113,7 @@ class Indexes:
         self._redis = redis
         self._oldest_of_page = redis.register_script(_OLDEST_OF_PAGE)
         self._blocked_of_page = redis.register_script(_BLOCKED_OF_PAGE)
+        self._beginning_of_page = redis.register_script(_BEGINNING_OF_PAGE)
         self._prefix = prefix_of(vendor)
 
     async def dead_count(self) -> int:
@@ -141,11 +154,19 @@ class Indexes:
         ]
         return tuple(sorted(set(found), key=lambda one: (-one.behind, one.lane)))
 
-    async def _pages(self, script: AsyncScript, index: str) -> AsyncIterator[list[Any]]:
+    async def newer_count(self) -> int:
+        """Count the commands that wait for a worker of a newer release."""
+        found = 0
+        for index in ("delayed", "doubt"):
+            async for page in self._pages(self._beginning_of_page, index, WAITS):
+                found += len(page)
+        return found
+
+    async def _pages(self, script: AsyncScript, index: str, *more: str) -> AsyncIterator[list[Any]]:
         """Run a script for each page of an index; it answers the next cursor, and what it found."""
         cursor = -1
         while cursor != 0:
-            arguments = (self._prefix, index, max(cursor, 0), _PAGE_KEYS)
+            arguments: tuple[str | int, ...] = (self._prefix, index, max(cursor, 0), _PAGE_KEYS, *more)
             cursor_text, found = await script(keys=[self._prefix + index], args=arguments)
             cursor = int(cursor_text)
             yield found

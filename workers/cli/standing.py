@@ -40,6 +40,8 @@ class VendorStatus:
     oldest: CommandRecord | DamagedRecord | None
     #: Lanes in which others wait behind a command that is stuck, the longest first.
     blocked: Sequence[BlockedLane]
+    #: Commands that wait for a worker of a newer release.
+    newer: int
     limits: LimitSnapshot
 
     @property
@@ -94,6 +96,7 @@ async def _read(relay: Relay, vendor: str) -> VendorStatus:
         await indexes.dead_count(),
         None if oldest is None else await ledger.read(oldest),
         await indexes.blocked_lanes(),
+        await indexes.newer_count(),
         await relay.limiter(vendor).snapshot(),
     )
 
@@ -130,6 +133,7 @@ def _vendor_json(each: VendorStatus, now_ms: int) -> dict[str, Any]:
         "dead_letters": each.dead_letters,
         "oldest": _oldest_json(each.oldest, now_ms),
         "blocked_lanes": [asdict(lane) for lane in each.blocked],
+        "waiting_for_newer": each.newer,
         "limits": limits_json(each.vendor, each.limits),
     }
 

@@ -52,9 +52,11 @@ async def status(relay: Relay, *, is_watching: bool, every_seconds: float, as_js
     weak {setting: {is, needs}}}, parked (messages that never reached a task, in
     the stream sr:parked; null: that is no stream), vendors [{vendor, counts {state: number},
     dead_letters, oldest {key, kind, state, summary, accepted_ms, age_seconds}
-    or null, blocked_lanes [{lane, key, state, since_ms or null, behind}], limits
-    as in `stockrelay limits --json`}], processes [{role, serves, host, pid,
-    release, started_ms, seconds_ago, silent}].
+    or null, blocked_lanes [{lane, key, state, since_ms or null, behind}],
+    waiting_for_newer (commands of kinds or fields that only a newer release has),
+    limits as in `stockrelay limits --json`}], processes [{role, serves, host, pid,
+    release, started_ms, ahead_seconds (its clock less Redis', or null),
+    seconds_ago, silent}].
     """
     read = partial(read_status, relay)
     if is_watching:
@@ -91,6 +93,8 @@ def _facts(each: VendorStatus, now_ms: int) -> Iterator[tuple[str, Cell]]:
         yield "oldest open", f"{age}: {each.oldest.key} ({each.oldest.state.value.replace('_', ' ')})"
     if each.blocked:
         yield "blocked lanes", f"{len(each.blocked)}, the longest: {blocked_words(each.blocked[0], now_ms)}"
+    if each.newer:
+        yield "unknown here", f"{each.newer} wait for a worker of a newer release"
     yield from limit_facts(each.vendor, each.limits, now_ms)
 
 

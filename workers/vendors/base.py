@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import socket
+import struct
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from pydantic import ValidationError
 from yarl import URL
 
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
+from workers import metrics
 from workers.vendors.access import check_address
 from workers.vendors.evidence import Scrubber
 from workers.vendors.request import Answer, LastLook
@@ -39,6 +42,9 @@ MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 MAX_CONNECT_SECONDS: Final = 5.0
 #: Servers close what was idle for two seconds (gunicorn) to a minute or more (load balancers).
 WARM_SECONDS: Final = 1.0
+#: Closing throws away what has not arrived (SO_LINGER on, 0 s), also at SIGKILL. Else the system goes on delivering it
+#: for minutes, and a write comes out of a long cut when it was looked for in vain and sent again.
+_DISCARD_AT_CLOSE: Final = struct.pack("ii", 1, 0)
 #: After so many in a row were closed something is wrong with more than them.
 CONNECTIONS_TRIED: Final = 5
 #: Joined addresses that are kept: more than any vendor has operations.
@@ -112,10 +118,18 @@ def open_session() -> aiohttp.ClientSession:
     """Open a session as a `VendorClient` wants it; close it with `async with`.
 
     A connection is used again only while it is warm: one that the vendor closes in the moment of sending would leave a
-    write in doubt for the whole settle time.
+    write in doubt for the whole settle time. Nothing of a request arrives once its connection was closed.
     """
-    connector = aiohttp.TCPConnector(keepalive_timeout=WARM_SECONDS, limit=0)  # the limiter limits
+    # no limit here: the limiter limits
+    connector = aiohttp.TCPConnector(keepalive_timeout=WARM_SECONDS, limit=0, socket_factory=_open_socket)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    family, kind, protocol, *_ = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD_AT_CLOSE)
+    return opened
 
 
 class VendorClient(ABC):
@@ -124,6 +138,8 @@ class VendorClient(ABC):
     It waits for the limiter and the answer only. By `verdict` and `words` a vendor says how to read its answers.
     """
 
+    #: As the vendor's commands and queues name it.
+    vendor: ClassVar[str]
     #: What this vendor's keys look like: one that is not ours is recognised too.
     key_pattern: ClassVar[str]
 
@@ -271,7 +287,14 @@ class VendorClient(ABC):
                 answer.raw = await _whole_body(response.content)
         except Exception as error:  # noqa: BLE001  whatever it is: the request may have been carried out
             answer.trouble = error
-        answer.elapsed_ms = round((self._clock() - started) * 1000)
+        finally:
+            if answer.raw is None:  # from here on nothing more of it arrives, which the settle time counts on
+                body.cut()
+        elapsed = self._clock() - started
+        answer.elapsed_ms = round(elapsed * 1000)
+        if not answer.never_sent:
+            metrics.REQUESTS.labels(self.vendor, call.method, str(answer.status or "none")).inc()
+            metrics.REQUEST_SECONDS.labels(self.vendor).observe(elapsed)
         answer.body = _parsed(answer.raw)
 
     def _address(self, path: str) -> URL:

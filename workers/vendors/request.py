@@ -13,6 +13,7 @@ import aiohttp
 from tasks.errors import Exchange
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.abc import AbstractStreamWriter
@@ -115,6 +116,12 @@ class LastLook(aiohttp.Payload):
         self._size = len(answer.payload)
         self._answer = answer
         self._look = look
+        self._transport: asyncio.Transport | None = None
+
+    def cut(self) -> None:
+        """Close the connection that it was written to now; a plain close of TLS waits half a minute for an answer."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         return self._value.decode(encoding, errors)
@@ -133,6 +140,7 @@ class LastLook(aiohttp.Payload):
         if transport is None or transport.is_closing():
             self._answer.closed_before = True
             raise ConnectionResetError("closed by the vendor before anything was written")
+        self._transport = transport
         # in pieces: megabytes at once would keep the loop from everything else
         for start in range(0, max(len(self._value), 1), PIECE_BYTES):
             await writer.write(self._value[start : start + PIECE_BYTES])

@@ -48,6 +48,7 @@ class OpenBomClient(VendorClient):
     is a `VendorBlockedError`, and so is everything that goes wrong with a login.
     """
 
+    vendor = "openbom"
     key_pattern = r"(?!)"  # keys of OpenBOM have no form of their own
     #: Not about the operation: the application key is wrong, for the next request too.
     closed_statuses: ClassVar[frozenset[int]] = frozenset({_FORBIDDEN})

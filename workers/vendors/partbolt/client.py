@@ -46,6 +46,7 @@ def secret_headers(token: SecretStr, header: str = HEADER) -> dict[str, SecretSt
 class PartBoltClient(VendorClient):
     """Reads PartBolt; errors as for every vendor client."""
 
+    vendor = "partbolt"
     key_pattern = r"partbolt_token_[\w-]*"
 
     def verdict(self, answer: Answer) -> str | None:

@@ -36,6 +36,7 @@ def secret_headers(api_key: SecretStr) -> dict[str, SecretStr]:
 class PartiumClient(VendorClient):
     """Calls the catalog API of Partium; errors as for every vendor client."""
 
+    vendor = "partium"
     #: The form of an API key is not documented; an access token is a JWT.
     key_pattern = r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
     #: No path names a record and one request carries hundreds: these are about our key, our address or how we send.

@@ -43,6 +43,7 @@ def secret_headers(api_key: SecretStr) -> dict[str, SecretStr]:
 class PartsBoxClient(VendorClient):
     """Calls operations of the PartsBox API; errors as for every vendor client."""
 
+    vendor = "partsbox"
     key_pattern = r"partsboxapi_[\w-]*"
 
     def verdict(self, answer: Answer) -> str | None:
