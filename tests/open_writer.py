@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 
 def open_writer(write: Callable[[bytes], Awaitable[None]]) -> Any:
     """Give a writer that hands each piece on."""
-    return SimpleNamespace(write=write, transport=SimpleNamespace(is_closing=lambda: False))
+    return SimpleNamespace(write=write, transport=SimpleNamespace(is_closing=lambda: False, abort=lambda: None))

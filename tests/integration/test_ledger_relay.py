@@ -157,9 +157,7 @@ async def test_a_ledger_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         ("[1]", "not a JSON object with a kind"),
         ('{"part_id": "x"}', "not a JSON object with a kind"),
         ('{"kind": 5}', "not a JSON object with a kind"),
-        ('{"kind": "stock.explode"}', "kind"),
         (_body(quantity=0), "quantity"),
-        (_body(idempotencykey="x"), "idempotencykey"),
     ],
 )
 async def test_what_is_no_command_is_refused_with_its_field_and_lets_its_lane_go_on(
@@ -172,6 +170,20 @@ async def test_what_is_no_command_is_refused_with_its_field_and_lets_its_lane_go
     assert isinstance(refused, Refused)
     assert reason in refused.reason
     assert taken == TAKEN
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"), [('{"kind": "stock.explode"}', "kind"), (_body(idempotencykey="x"), "idempotencykey")]
+)
+async def test_what_only_a_newer_release_can_have_stored_waits_for_it(
+    redis_client: Redis, body: str, reason: str
+) -> None:
+    (waits,) = await LedgerRelay(Submitter(redis_client)).submit([_stored(body, "a")])
+
+    assert isinstance(waits, Unavailable)
+    assert waits.alone
+    assert waits.reason.startswith("waits for a newer release")
+    assert reason in waits.reason
 
 
 async def test_a_repetition_is_taken_and_another_command_under_the_same_key_refused(redis_client: Redis) -> None:

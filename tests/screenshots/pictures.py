@@ -39,15 +39,15 @@ def frame_with(words: Sequence[str], command: Sequence[str], environment: Mappin
     """Run a program on a terminal until one of its frames has all these words; gives that one, colours included."""
     master, slave = pty.openpty()
     ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
-    program = subprocess.Popen(
-        command, stdin=slave, stdout=slave, stderr=slave, env={**environment, "TERM": "xterm-256color"}
-    )
+    terminal = {"TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(ROWS)}
+    program = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env={**environment, **terminal})
     os.close(slave)
     drawn, deadline = b"", time.monotonic() + _PATIENCE_SECONDS
     try:
         while True:
             if not select.select([master], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise TimeoutError(f"{command[0]} has drawn no frame with {', '.join(words)}")
+                seen = drawn.decode(errors="ignore").rpartition(_HOME)[2]
+                raise TimeoutError(f"{command[0]} has drawn no frame with {', '.join(words)}; the last one:\n{seen}")
             drawn += os.read(master, 65_536)
             for frame in drawn.decode(errors="ignore").replace("\r\n", "\n").split(_HOME)[1:-1]:
                 if all(word in Text.from_ansi(_MOVES.sub("", frame)).plain for word in words):
