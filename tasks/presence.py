@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from tasks import telemetry
 from tasks.endings import end_loops
+from tasks.releases import known_fields
 from tasks.submit import now_ms
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class Process:
         """Read what `to_json` wrote, in any release; ValueError for anything else."""
         found = json.loads(text)
         try:
-            known = {name: found[name] for name in cls.__dataclass_fields__ if name in found}
-            return cls(**{**known, "serves": tuple(found["serves"])})
+            return cls(**{**known_fields(cls, found), "serves": tuple(found["serves"])})
         except (TypeError, KeyError) as error:
             raise ValueError(f"not a process: {error}") from None
 

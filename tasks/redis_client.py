@@ -139,3 +139,9 @@ async def durability_of(redis: Redis) -> Durability:
     return Durability(
         {name: (found.get(name, "unknown"), need) for name, need in _NEEDED.items() if found.get(name) != need}
     )
+
+
+async def server_ms(redis: Redis) -> int:
+    """Tell the time of the Redis server in UTC milliseconds: the clock of every time in the ledger."""
+    seconds, micros = await redis.time()
+    return seconds * 1000 + micros // 1000

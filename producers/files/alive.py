@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 
 from tasks.presence import processes
-from tasks.redis_client import open_redis
+from tasks.redis_client import open_redis, server_ms
 from tasks.settings import SettingsError, redis_url
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def main(environ: Mapping[str, str]) -> int:
 async def _is_there(url: str) -> bool:
     redis = open_redis(url)
     try:
-        seconds, microseconds = await redis.time()
-        seen = await processes(redis, seconds * 1000 + microseconds // 1000)
+        seen = await processes(redis, await server_ms(redis))
     finally:
         await redis.aclose()
     here = socket.gethostname()

@@ -14,6 +14,7 @@ from producers.relays import LEDGER_SECONDS, LedgerRelay
 from producers.webhooks.held import HeldDelivery, HeldFullError
 from producers.webhooks.problems import ProblemError
 from tasks.registry import parse_command
+from tasks.releases import known_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,8 +57,7 @@ class Origin:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote, in any release."""
-        found = json.loads(text)
-        return cls(**{name: found[name] for name in cls.__dataclass_fields__ if name in found})
+        return cls(**known_fields(cls, json.loads(text)))
 
 
 def to_body(command: Command, client: str, idempotency_key: str | None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from producers.plain_text import plain
+from tasks.releases import known_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,8 +53,7 @@ class HeldDelivery:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote, in any release."""
         found: dict[str, Any] = json.loads(text)
-        known = {name: found[name] for name in cls.__dataclass_fields__ if name in found}
-        return cls(**{**known, "body": base64.b64decode(found["body"])})
+        return cls(**{**known_fields(cls, found), "body": base64.b64decode(found["body"])})
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:

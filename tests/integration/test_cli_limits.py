@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tasks.redis_client import server_ms
 from tests.integration.cli_harness import VENDOR, Operator, operator
-from workers.cli.indexes import server_ms
 from workers.limiter import Limiter
 from workers.limits import LimitPolicy, PausedError, Rate
 

@@ -10,8 +10,7 @@ import pytest
 
 from tasks import presence
 from tasks.presence import FORGOTTEN_SECONDS, KEY, SILENT_SECONDS, Process, present, processes
-from tasks.redis_client import open_redis
-from workers.cli.indexes import server_ms
+from tasks.redis_client import open_redis, server_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

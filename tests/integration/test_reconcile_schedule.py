@@ -13,6 +13,7 @@ import pytest
 
 from tasks import telemetry
 from tasks.endings import end_loops
+from tasks.redis_client import server_ms
 from workers.reconciler.findings import KEPT_DIFFERENCES, Difference, Finding, Report, Uncompared
 from workers.reconciler_schedule import ScheduledReconciler, last_report, minutes_of, reconcile_prefix, tell
 from workers.work import WorkerStoppingError
@@ -52,11 +53,6 @@ class Comparing:
         if isinstance(outcome, BaseException):
             raise outcome
         return Report(self.vendor, since_ms, now_ms, now_ms, 3, 0, **outcome)
-
-
-async def server_ms(redis: Redis) -> int:
-    seconds, micros = await redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000
 
 
 def scheduled(redis: Redis, comparing: Comparing, **changes: Any) -> ScheduledReconciler:

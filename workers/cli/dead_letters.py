@@ -11,11 +11,11 @@ from tasks.dead_letter_search import MAX_PAGE
 from tasks.effects import Effect
 from tasks.errors import DamagedRecordError
 from tasks.records import CommandRecord, DamagedRecord
+from tasks.redis_client import server_ms
 from workers.cli.arguments import by_option, filter_options, json_option, key_argument, reason_text, revision_option
 from workers.cli.damage import print_damaged
 from workers.cli.edits import diff_lines, refusals, values_of
 from workers.cli.field_values import field_pair
-from workers.cli.indexes import server_ms
 from workers.cli.records import print_story, read_story
 from workers.cli.redrives import redrive
 from workers.cli.relay import Relay, with_relay

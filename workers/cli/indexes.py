@@ -185,9 +185,3 @@ class Indexes:
         begin = self._prefix + "cmd:"
         found = self._redis.scan_iter(match=f"{begin}{start}*", count=_PAGE_KEYS)
         return sorted({cast("str", key).removeprefix(begin) async for key in found})
-
-
-async def server_ms(redis: Redis) -> int:
-    """Tell the time of the Redis server in UTC milliseconds: the clock of every time in the ledger."""
-    seconds, micros = await redis.time()
-    return seconds * 1000 + micros // 1000

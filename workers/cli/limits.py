@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tasks.redis_client import server_ms
 from tasks.registry import vendors
 from workers.cli.arguments import by_option, json_option, reason_text, vendor_argument
-from workers.cli.indexes import server_ms
 from workers.cli.relay import Relay, with_relay
 from workers.cli.screen import Screen, moment, print_json, span
 from workers.limits import MAX_SPAN_SECONDS, LimitPolicy, LimitSnapshot, Rate

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from rich.text import Text
 
+from tasks.redis_client import server_ms
 from workers.cli.arguments import json_option
-from workers.cli.indexes import server_ms
 from workers.cli.relay import EXIT_FAILURE, EXIT_TRY_LATER, RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, moment, print_json, span
 from workers.reconciler import RECONCILED

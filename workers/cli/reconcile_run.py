@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
+from tasks.redis_client import server_ms
 from tasks.settings import SettingsError
 from workers.adapters import close_adapter, open_adapter
-from workers.cli.indexes import server_ms
 from workers.cli.relay import ConfigurationError, Relay
 from workers.outcomes import Outcomes
 from workers.reconciler.findings import Report, Uncompared

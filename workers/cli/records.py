@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from tasks.records import DamagedRecord, State
+from tasks.redis_client import server_ms
 from workers.cli.arguments import by_option, json_option, key_argument
 from workers.cli.damage import print_damaged
-from workers.cli.indexes import server_ms
 from workers.cli.relay import RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json
 from workers.cli.story import Story, as_json, tell

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tasks.redis_client import server_ms
 from workers.cli.arguments import by_option, filter_options, json_option
 from workers.cli.edits import refusals
-from workers.cli.indexes import server_ms
 from workers.cli.relay import RefusedError, Relay, with_relay
 from workers.cli.screen import Screen, print_json, span
 

@@ -10,9 +10,8 @@ from redis.exceptions import ResponseError
 from tasks.envelope import PARKED_STREAM
 from tasks.presence import processes
 from tasks.records import DamagedRecord, State
-from tasks.redis_client import Durability, durability_of
+from tasks.redis_client import Durability, durability_of, server_ms
 from tasks.registry import vendors
-from workers.cli.indexes import server_ms
 from workers.cli.limits import limits_json
 from workers.cli.relay import RefusedError
 from workers.cli.story import state_word

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from tasks.redis_client import durability_of
+from tasks.redis_client import durability_of, server_ms
 from workers.cli.doctor.findings import Finding, good, unchecked, warning, wrong
-from workers.cli.indexes import server_ms
 from workers.cli.relay import LOGIN_ERRORS
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tasks.presence import processes
+from tasks.redis_client import server_ms
 from workers.cli.doctor.findings import Finding, good, warning, wrong
 from workers.cli.doctor.redis import skew
 from workers.cli.doctor.settings import judge_live, own_environment
-from workers.cli.indexes import Indexes, server_ms
+from workers.cli.indexes import Indexes
 from workers.limiter import Limiter
 from workers.settings import SettingsError, limit_policy
 
