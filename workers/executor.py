@@ -23,12 +23,13 @@ from tasks import telemetry
 from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorError
 from tasks.lookup import Absent, Finding, Image, Landed, Proof, Undecidable, Why
 from tasks.records import State, Verdict
-from tasks.registry import InvalidCommandError, expansion_of, parse_command, task_of
+from tasks.registry import InvalidCommandError, expansion_of, task_of
 from tasks.routes import Routes
 from tasks.submit import to_child
 from tasks.task import Target
 from workers import metrics, retries
 from workers.limits import PausedError
+from workers.newer import NewerReleaseError, Patience, read_command
 from workers.outcomes import is_vendors_trouble
 from workers.work import Intent, Work, WorkerStoppingError, evidence_of, persist
 
@@ -77,6 +78,7 @@ class Executor:
     #: Names this process in the ledger, unlike any other.
     process: str = field(default_factory=process_name)
     _claims: itertools.count[int] = field(default_factory=itertools.count)
+    _patience: Patience = field(default_factory=Patience)
     #: Writes in doubt that this process has looked for in vain, and how long they were in doubt then.
     _unseen: dict[str, float] = field(default_factory=dict)
 
@@ -116,7 +118,10 @@ class Executor:
 
     async def _run(self, record: CommandRecord, owner: str, *, in_doubt: bool) -> str:
         try:
-            command = parse_command(record.kind, record.command.encode())
+            command = read_command(record)
+        except NewerReleaseError as error:
+            await self._patience.give_back(self.leases.ledger, record, owner, error, in_doubt=in_doubt)
+            return Verdict.NOT_READY.value
         except InvalidCommandError as error:
             reason = f"unreadable: {error}"
             await persist(lambda: self.leases.ledger.settle(record.key, owner, State.HELD, reason=reason))

@@ -7,16 +7,17 @@ could do no better: a newer worker can. So it gives the command back to wait, lo
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from tasks import telemetry
-from tasks.errors import LeaseLostError
-from tasks.ledger import Ledger
-from tasks.records import FORMAT, Claim, Verdict
+from tasks.errors import StockrelayError
+from tasks.records import FORMAT
 from tasks.registry import InvalidCommandError, command_type, parse_command
 
 if TYPE_CHECKING:
+    from tasks.commands import Command
+    from tasks.ledger import Ledger
     from tasks.records import CommandRecord
 
 logger = logging.getLogger(__name__)
@@ -32,56 +33,57 @@ _DOUBLINGS: Final = 8
 _MOST_SAID: Final = 100
 
 
+class NewerReleaseError(StockrelayError):
+    """A newer release has accepted this command; the text says what of it this one does not have."""
+
+
 def stand_in(queue: str) -> str:
     """Name the Celery task that takes the hints of unknown kinds in a vendor's queue."""
     return f"newer.{queue}"
 
 
-def beyond(record: CommandRecord) -> str:
-    """Say what of a command this release does not have; empty when it has all of it, readable or not."""
+def read_command(record: CommandRecord) -> Command:
+    """Give the command of a record.
+
+    Raises NewerReleaseError when only a newer release can, InvalidCommandError when none can.
+    """
     if record.format > FORMAT:
-        return f"format {record.format} of the record, and this one knows {FORMAT}"
+        raise NewerReleaseError(f"format {record.format} of the record, and this one knows {FORMAT}")
     try:
-        parse_command(record.kind, record.command.encode())
+        return parse_command(record.kind, record.command.encode())
     except InvalidCommandError as error:
         if not error.unheard_of:
-            return ""
-        try:
-            command_type(record.kind)
-        except InvalidCommandError:
-            return f"kind {record.kind} is unknown"
-        return f"{record.kind} with {', '.join(problem.field for problem in error.problems)} is unknown"
-    return ""
+            raise
+        raise NewerReleaseError(_unheard_of(record.kind, error)) from error
 
 
-class PatientLedger(Ledger):
-    """A worker's ledger: what a newer release has accepted is never handed out, and never held."""
+def _unheard_of(kind: str, error: InvalidCommandError) -> str:
+    try:
+        command_type(kind)
+    except InvalidCommandError:
+        return f"kind {kind} is unknown"
+    return f"{kind} with {', '.join(problem.field for problem in error.problems)} is unknown"
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._said: set[str] = set()
 
-    async def claim(self, key: str, owner: str, lease_seconds: float) -> Claim:
-        """Take the lease as the ledger does, of what this release can run; the other is postponed, NOT_READY."""
-        claim = await super().claim(key, owner, lease_seconds)
-        record = claim.record
-        if record is None or not (what := beyond(record)):
-            return claim
-        reason = f"{WAITS}: {what}"
-        with suppress(LeaseLostError):  # then it is another worker's already
-            if claim.verdict is Verdict.IN_DOUBT:
-                await self.doubt(key, owner, _wait_seconds(record.looks), reason=reason)
-            else:
-                await self.delay(key, owner, _wait_seconds(record.waits), spent=False, reason=reason)
-        self._say(record, reason)
-        return Claim(Verdict.NOT_READY)
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Gives commands of a newer release back to wait, and says once why."""
 
-    def _say(self, record: CommandRecord, reason: str) -> None:
-        if reason in self._said or len(self._said) >= _MOST_SAID:
-            return
-        self._said.add(reason)
-        fields = {"key": record.key, "kind": record.kind, "vendor": self.vendor, "reason": reason}
-        logger.warning(telemetry.COMMAND_OF_NEWER, extra=fields)
+    _said: set[str] = field(default_factory=set)
+
+    async def give_back(
+        self, ledger: Ledger, record: CommandRecord, owner: str, error: NewerReleaseError, *, in_doubt: bool
+    ) -> None:
+        """Postpone the claimed command, as the doubt or the work that it was claimed for; nothing is spent."""
+        reason = f"{WAITS}: {error}"
+        if in_doubt:
+            await ledger.doubt(record.key, owner, _wait_seconds(record.looks), reason=reason)
+        else:
+            await ledger.delay(record.key, owner, _wait_seconds(record.waits), spent=False, reason=reason)
+        if reason not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(reason)
+            fields = {"key": record.key, "kind": record.kind, "vendor": record.vendor, "reason": reason}
+            logger.warning(telemetry.COMMAND_OF_NEWER, extra=fields)
 
 
 def _wait_seconds(times: int) -> float:

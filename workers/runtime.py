@@ -23,7 +23,6 @@ from workers.directory import DirectoryKeeper
 from workers.executor import Executor, process_name
 from workers.leases import Leases
 from workers.limiter import Limiter
-from workers.newer import PatientLedger
 from workers.outcomes import Outcomes
 from workers.reconciler import RECONCILED
 from workers.reconciler.reconciling import Reconciler
@@ -173,7 +172,7 @@ def _executor(
     chosen: VendorSettings | None = None,
 ) -> Executor:
     ledger_of = partial(Ledger, outside.redis, retention_days=settings.ledger.retention_days)
-    ledger = PatientLedger(
+    ledger = Ledger(
         outside.redis,
         vendor,
         retention_days=settings.ledger.retention_days,
