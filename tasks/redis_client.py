@@ -1,4 +1,8 @@
-"""Opening Redis so that a dead server is noticed within seconds, and telling how durable it is."""
+"""Opening Redis so that a dead server is noticed within seconds, and telling how durable it is.
+
+Where the server wants replicas to follow it (`min-replicas-to-write`), a write counts once so many of them have it:
+replication is asynchronous, and a replica that takes over must know what was acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,12 @@ from urllib.parse import parse_qs, urlsplit
 import hiredis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import NoPermissionError, ResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from redis.asyncio.client import Pipeline
 
 #: A half-open connection is noticed after this long; the vendor calls go on meanwhile.
 SOCKET_TIMEOUT_SECONDS: Final = 5.0
@@ -23,7 +30,7 @@ HEALTH_CHECK_SECONDS: Final = 10
 #: Of one process; hundreds of commands at once share them, and wait their turn.
 MAX_CONNECTIONS: Final = 64
 POOL_TIMEOUT_SECONDS: Final = 20.0
-
+_REPLICAS_SETTING: Final = "min-replicas-to-write"
 
 #: Options that the ledger's client and Celery's read alike; with any other the two would not talk to one server.
 _TLS_OPTIONS: Final = frozenset({"ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
@@ -69,6 +76,22 @@ class _Packing(AbstractConnection):
     A connection that was lost is a redis-py `ConnectionError` on every event loop.
     """
 
+    #: How many replicas this server wants to have a write, 0 where it does not say or this login may not wait for them.
+    replicas = 0
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:  # noqa: FBT001, FBT002  redis-py's
+        await super().on_connect_check_health(check_health)
+        self.replicas = _count(await self._told("CONFIG", "GET", _REPLICAS_SETTING))
+        if self.replicas and isinstance(await self._told("WAIT", "0", "0"), NoPermissionError):
+            self.replicas = 0  # `durability_of` says so, to whoever asks
+
+    async def _told(self, *words: str) -> Any:
+        await self.send_command(*words, check_health=False)
+        try:
+            return await self.read_response()
+        except ResponseError as error:
+            return error
+
     def pack_command(self, *args: Any) -> list[bytes]:
         try:
             return [hiredis.pack_command((*args[0].encode().split(), *args[1:]))]
@@ -85,10 +108,14 @@ class _Packing(AbstractConnection):
         await super()._send_packed_command(command)
 
 
+class _Pool(BlockingConnectionPool):
+    """Its connections know what their server wants."""
+
+
 def open_redis(url: str) -> Redis:
     """Open a client for the URL; nothing is sent before its first command. Raises as `check_address`."""
     check_address(url)
-    pool = BlockingConnectionPool.from_url(
+    pool = _Pool.from_url(
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=POOL_TIMEOUT_SECONDS,
@@ -110,6 +137,24 @@ def _packing(kind: Any) -> type[AbstractConnection]:
     return type(f"Packing{kind.__name__}", (_Packing, kind), {})
 
 
+async def bind(pipeline: Pipeline) -> int:
+    """Give the pipeline its connection; tells how many replicas that one's server wants to have a write.
+
+    Always 0 for a client that `open_redis` has not opened.
+    """
+    if not isinstance(pipeline.connection_pool, _Pool):
+        return 0
+    connection: Any = await pipeline.connection_pool.get_connection()  # type: ignore[no-untyped-call]
+    pipeline.connection = connection
+    return cast("_Packing", connection).replicas
+
+
+def _count(told: Any) -> int:
+    """Read the answer to a `CONFIG GET` of one number, a map (RESP3) or a list (RESP2); 0 for any other answer."""
+    values = list(told.values()) if isinstance(told, dict) else told[1:] if isinstance(told, list) else []
+    return int(values[0]) if values and str(values[0]).isdigit() else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Durability:
     """What keeps an accepted command: the server's own settings against what the promise needs."""
@@ -127,18 +172,22 @@ class Durability:
         return "; ".join(f"{name} is {value!r}, needs {need!r}" for name, (value, need) in self.weak.items())
 
 
-#: Design section 1: an acknowledged command survives the death of the server.
+#: Design section 1: an acknowledged command survives the death of the server; with replicas, also its machine's.
 _NEEDED: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-policy": "noeviction"}
 
 
 async def durability_of(redis: Redis) -> Durability:
-    """Ask the server for the settings that the promise rests on."""
+    """Ask the server for the settings that the promise rests on, and whether this login may wait for replicas."""
     found: dict[str, str] = {}
-    for name in _NEEDED:
+    for name in (*_NEEDED, _REPLICAS_SETTING):
         found.update(cast("dict[str, str]", await redis.config_get(name)))
-    return Durability(
-        {name: (found.get(name, "unknown"), need) for name, need in _NEEDED.items() if found.get(name) != need}
-    )
+    weak = {name: (found.get(name, "unknown"), need) for name, need in _NEEDED.items() if found.get(name) != need}
+    if int(found.get(_REPLICAS_SETTING, "0")):
+        try:
+            await redis.wait(0, 0)
+        except NoPermissionError:
+            weak["WAIT"] = ("forbidden", "allowed")
+    return Durability(weak)
 
 
 async def server_ms(redis: Redis) -> int:

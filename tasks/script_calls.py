@@ -1,4 +1,7 @@
-"""Calls of Lua scripts that are made in the same moment share a round trip, and one sync of the append-only file."""
+"""Calls of Lua scripts that are made in the same moment share a round trip, and one sync of the append-only file.
+
+An answer is given when as many replicas have the write as the server asks for (`tasks.redis_client`).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
+from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import NoScriptError
 
 from tasks.errors import own_error
+from tasks.redis_client import bind
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -22,9 +27,17 @@ if TYPE_CHECKING:
 MAX_CALLS: Final = 64
 #: Under way at once: the server works on one while this process makes the other.
 ROUND_TRIPS: Final = 2
+#: Replicas have a write within a millisecond or two. One that is away for longer does not count.
+REPLICATION_MS: Final = 3_000
+#: Written so that there is something to wait for.
+REPLICAS_KEY: Final = "sr:{replicas}:"
 
 Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
+
+
+class NotReplicatedError(NoConnectionError):
+    """The calls were executed, and too few replicas have them: they may be forgotten. As with any lost answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,8 +152,6 @@ def _together(redis: Redis) -> Together[_Run, Any]:
 
 
 async def _round_trip(runs: Sequence[_Run]) -> list[Any]:
-    if len(runs) == 1:
-        return [await runs[0].script(keys=runs[0].keys, args=runs[0].args)]
     redis = cast("Redis", runs[0].script.registered_client)
     answers = await _pipeline(redis, runs)
     unknown = [number for number, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
@@ -155,9 +166,20 @@ async def _round_trip(runs: Sequence[_Run]) -> list[Any]:
 
 async def _pipeline(redis: Redis, runs: Sequence[_Run]) -> list[Any]:
     async with redis.pipeline(transaction=False) as pipeline:
+        replicas = await bind(pipeline)
         for script, keys, args in runs:
             pipeline.evalsha(script.sha, len(keys), *keys, *args)
-        return await pipeline.execute(raise_on_error=False)
+        if not replicas:
+            return await pipeline.execute(raise_on_error=False)
+        # what a call has only read may have been written by one that was not acknowledged: WAIT goes by the last write
+        pipeline.set(REPLICAS_KEY, "")
+        pipeline.wait(replicas, REPLICATION_MS)
+        *answers, _, had = await pipeline.execute(raise_on_error=False)
+    if isinstance(had, Exception):
+        raise had
+    if had < replicas:
+        raise NotReplicatedError(f"{had} of {replicas} replicas have it after {REPLICATION_MS} ms")
+    return answers
 
 
 def _deliver(call: _Call[Any, Answered], answer: Answered | Exception) -> None:
