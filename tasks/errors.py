@@ -19,12 +19,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from tasks.records import DamagedRecord
 
 Result = TypeVar("Result")
+
+#: Characters of an error of Redis that are worth a line of the log.
+MOST_TOLD: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +170,10 @@ def retrieve(awaited: asyncio.Future[Any]) -> None:
     """Take an error that nobody waits for any more, or asyncio would print it."""
     if not awaited.cancelled():
         awaited.exception()
+
+
+def told(error: Exception) -> str:
+    """Say an error of Redis in one line of a log, without the call that redis-py quotes: it may hold a payload."""
+    # what follows the call is the arguments of the error, as a tuple
+    lines = str(error).rpartition(" of pipeline caused error: ")[2].strip("(',)").splitlines()
+    return f"{type(error).__name__}: {lines[0][:MOST_TOLD]}" if lines else type(error).__name__

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 
 from tasks import telemetry
 from tasks.endings import end_loops
+from tasks.errors import told
 from tasks.releases import known_fields
 from tasks.submit import now_ms
 
@@ -123,7 +124,7 @@ async def _say_for_ever(redis: Redis, shown: _Shown) -> None:
             rows = (shown.process.to_json(), round(FORGOTTEN_SECONDS * 1000), shown.before.to_json())
             server_ms = int(await say(keys=[KEY], args=rows))
         except RedisError as error:
-            logger.debug(telemetry.LEDGER_UNREACHABLE, extra={"error": repr(error)})
+            logger.debug(telemetry.LEDGER_UNREACHABLE, extra={"error": told(error)})
         else:
             compared = shown.process.ahead_seconds is not None
             shown.compare(asked_ms, server_ms)

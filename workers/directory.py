@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from tasks import telemetry
 from tasks.directory import directory_prefix
-from tasks.errors import RejectedError, VendorError
+from tasks.errors import RejectedError, VendorError, told
 from workers.directory_draft import Draft
 from workers.limits import PausedError
 from workers.outcomes import is_vendors_trouble
@@ -126,7 +126,7 @@ class DirectoryKeeper:
                 with suppress(RedisError):  # the lease ends by itself
                     await self._run("release", owner)
         except RedisError as error:
-            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": self._vendor, "error": repr(error)})
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": self._vendor, "error": told(error)})
             return ERROR_GAP_SECONDS
         except Exception:
             # whatever it is: without this loop the directory would only grow older

@@ -20,7 +20,7 @@ from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import RedisError
 
 from tasks import telemetry
-from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorError
+from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorError, told
 from tasks.lookup import Absent, Finding, Image, Landed, Proof, Undecidable, Why
 from tasks.records import State, Verdict
 from tasks.registry import InvalidCommandError, expansion_of, task_of
@@ -277,7 +277,7 @@ class Executor:
             else:
                 await self.outcomes.hand_back(work)
         except (RedisError, LeaseLostError) as error:
-            logger.warning(telemetry.LEDGER_UNREACHABLE, extra=work.log_fields(error=repr(error)))
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra=work.log_fields(error=told(error)))
 
     async def _broken(self, work: Work, error: Exception) -> str:
         """Postpone or hold after an error of our own: behind a send it is a doubt, before it a person must see it."""

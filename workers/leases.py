@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from tasks import telemetry
+from tasks.errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ class Leases:
         try:
             lost = await self.ledger.renew(owners, self.lease_seconds)
         except RedisError as error:
-            logger.warning(telemetry.LEASES_NOT_RENEWED, extra={"vendor": self.ledger.vendor, "error": repr(error)})
+            logger.warning(telemetry.LEASES_NOT_RENEWED, extra={"vendor": self.ledger.vendor, "error": told(error)})
             return
         except Exception:
             # whatever it is: without this loop every running command would lose its lease

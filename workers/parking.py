@@ -182,6 +182,11 @@ class ParkingConsumer(Consumer):  # type: ignore[misc]  # Celery ships no types
         )
         return self.ensure_connected(connection)
 
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        super().on_connection_error_before_connected(exc)
+        # kombu's pauses are for a server that is away; one that only refuses writes would be asked hundreds of times
+        time.sleep(RECONNECT_SECONDS)
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         handle = super().create_task_handler(*args, **kwargs)
         passed_on = (*self.connection_errors, *self.channel_errors)

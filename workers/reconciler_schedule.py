@@ -18,6 +18,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from tasks import telemetry
 from tasks.endings import end_loops
+from tasks.errors import told
 from tasks.ledger import prefix_of
 from workers.reconciler.findings import KEPT_DIFFERENCES
 from workers.work import WorkerStoppingError
@@ -108,7 +109,7 @@ class ScheduledReconciler:
         except WorkerStoppingError:
             return LONGEST_GAP_SECONDS  # another process takes over
         except RedisError as error:
-            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": self._vendor, "error": repr(error)})
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": self._vendor, "error": told(error)})
             return ERROR_GAP_SECONDS
         except Exception:
             # whatever it is: the lease ends by itself, and the next try comes after its gap

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from tasks import telemetry
+from tasks.errors import told
 from workers import metrics
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def _look(ledger: Ledger, limiter: Limiter, ledger_of: Callable[[str], Led
         if moved.closed:
             await tell_parents(ledger, ledger_of)
     except RedisError as error:
-        logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": repr(error)})
+        logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": told(error)})
         return ERROR_GAP_SECONDS
     except Exception:
         # whatever it is: without this loop nothing that is due, lost or delayed would ever move again

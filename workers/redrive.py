@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from redis.exceptions import RedisError
 
 from tasks import telemetry
+from tasks.errors import told
 
 if TYPE_CHECKING:
     from tasks.ledger import Ledger
@@ -39,7 +40,7 @@ async def _look(ledger: Ledger, limiter: Limiter) -> float:
             return LONGEST_GAP_SECONDS
         moved = await ledger.move_redrives()
     except RedisError as error:
-        logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": repr(error)})
+        logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"vendor": ledger.vendor, "error": told(error)})
         return ERROR_GAP_SECONDS
     except Exception:
         # whatever it is: without this loop no bulk replay would ever move again

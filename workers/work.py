@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import RedisError
 
 from tasks import telemetry
+from tasks.errors import told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,7 +128,7 @@ async def persist(step: Callable[[], Awaitable[None]]) -> None:
         except RedisError as error:
             if loop.time() + gap > deadline:
                 raise
-            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"error": repr(error)})
+            logger.warning(telemetry.LEDGER_UNREACHABLE, extra={"error": told(error)})
         await asyncio.sleep(gap)
         gap = min(gap * 2, PERSIST_GAP_SECONDS)
 

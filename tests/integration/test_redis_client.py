@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
+from tasks.errors import told
 from tasks.redis_client import MAX_CONNECTIONS, open_redis
 
 if TYPE_CHECKING:
@@ -69,3 +71,16 @@ def test_a_connection_that_was_lost_broke_a_command_for_good(run: Callable[[Any]
             await opened.aclose()
 
     run(use_what_was_lost())
+
+
+async def test_a_log_line_about_redis_said_the_kind_of_error_and_nothing_else(redis_client: Redis) -> None:
+    """redis-py's `repr` of an error is its class, and its text may quote the call."""
+    await redis_client.set("text", "1")
+    pipeline: Any = redis_client.pipeline()
+    pipeline.lpush("text", "a payload")
+    with pytest.raises(ResponseError) as caught:
+        await pipeline.execute()
+
+    assert "a payload" in str(caught.value)
+    assert told(caught.value) == ("ResponseError: WRONGTYPE Operation against a key holding the wrong kind of value")
+    assert told(ConnectionError()) == "ConnectionError"

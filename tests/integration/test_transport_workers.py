@@ -318,3 +318,16 @@ def test_celerys_own_pools_work_on_it(launch: Launch, broker: Broker, pool: str)
     until(lambda: broker.count("ended") == 50 and broker.settled, "all have run")
     assert broker.notes("started") == dict.fromkeys(numbered(50), "1")
     assert worker.stop() == 0
+
+
+def test_a_server_that_only_refuses_writes_was_asked_hundreds_of_times_a_second(launch: Launch, broker: Broker) -> None:
+    """As a primary does that has lost its replicas; Celery itself wrote a traceback for each five."""
+    worker = launch("-c", "2")
+    worker.wait_ready()
+    broker.client.config_set("min-replicas-to-write", 1)
+    until(lambda: worker.output().count("Cannot connect") >= 6, "it has tried six times")
+    broker.client.config_set("min-replicas-to-write", 0)
+
+    broker.send("call", "1")
+    until(lambda: broker.count("ended") == 1 and broker.settled, "it goes on")
+    assert "Frequent restarts" not in worker.output()
