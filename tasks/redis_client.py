@@ -179,15 +179,20 @@ _NEEDED: Final = {"appendonly": "yes", "appendfsync": "always", "maxmemory-polic
 async def durability_of(redis: Redis) -> Durability:
     """Ask the server for the settings that the promise rests on, and whether this login may wait for replicas."""
     found: dict[str, str] = {}
-    for name in (*_NEEDED, _REPLICAS_SETTING):
+    for name in _NEEDED:
         found.update(cast("dict[str, str]", await redis.config_get(name)))
     weak = {name: (found.get(name, "unknown"), need) for name, need in _NEEDED.items() if found.get(name) != need}
-    if int(found.get(_REPLICAS_SETTING, "0")):
+    if await replicas_wanted(redis):
         try:
             await redis.wait(0, 0)
         except NoPermissionError:
             weak["WAIT"] = ("forbidden", "allowed")
     return Durability(weak)
+
+
+async def replicas_wanted(redis: Redis) -> int:
+    """Tell how many replicas are to have a write before it counts: `min-replicas-to-write` of the server."""
+    return _count(await redis.config_get(_REPLICAS_SETTING))
 
 
 async def server_ms(redis: Redis) -> int:

@@ -66,6 +66,29 @@ async def test_a_server_that_loses_commands_is_wrong_unless_that_is_allowed(make
     assert severities(allowed, "STOCKRELAY_LEDGER_ALLOW_WEAK_REDIS") == ["warning"]
 
 
+async def test_replicas_that_may_lack_what_was_acknowledged_are_told(make_valkey: MakeValkey) -> None:
+    primary = make_valkey({"repl-diskless-sync-delay": "0"})
+    make_valkey({"replicaof": f"127.0.0.1 {primary.port}"})
+    client = open_redis(primary.url)
+    try:
+        await until_one_follows(client)
+        lagging = await examined(primary.url)
+        await client.config_set("min-replicas-to-write", 1)
+        waited_for = await examined(primary.url)
+    finally:
+        await client.aclose()
+
+    found = "1 of them, and whichever takes over may lack what was acknowledged"
+    assert only(lagging, "replicas") == ("warning", found)
+    assert only(waited_for, "replicas") == ("ok", "what is acknowledged is on 1 of them as well")
+
+
+async def until_one_follows(redis: Redis) -> None:
+    async with asyncio.timeout(60):
+        while not (await redis.info("replication"))["connected_slaves"]:  # noqa: ASYNC110  Redis has no event for it
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize(("megabytes", "severity"), [(30, "ok"), (80, "warning"), (97, "wrong")])
 async def test_room_is_told_before_it_is_gone(make_valkey: MakeValkey, megabytes: int, severity: str) -> None:
     server = make_valkey({"maxmemory": "100mb"})

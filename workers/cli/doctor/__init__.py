@@ -71,6 +71,7 @@ class Installation:
         allow_weak = self.environ.get(_ALLOW_WEAK) == "1"
         return {
             "durability": partial(redis.check_durability, client, allow_weak=allow_weak),
+            "replicas": partial(redis.check_replicas, client),
             "memory": partial(redis.check_memory, client),
             "clock here": partial(redis.check_clock, client, self.clock_ms),
             "rights": partial(redis.check_rights, client, self.role),
@@ -113,9 +114,9 @@ def doctor(ctx: click.Context, *, role: str, as_json: bool) -> None:
     """Examine the installation, and say what to do.
 
     Run it with the environment of the program that is to be examined. Looks at the settings and at limits that
-    contradict each other, Redis (durability, memory, clock, this login's rights), the processes seen, the vendors whose
-    settings are here (address, certificate, and one read with our key), secret files, disks, and the files of routes,
-    sources and feeds. Nothing is changed, at no vendor either: the read takes one turn of the limits,
+    contradict each other, Redis (durability, replicas, memory, clock, this login's rights), the processes seen, the
+    vendors whose settings are here (address, certificate, and one read with our key), secret files, disks, and the
+    files of routes, sources and feeds. Nothing is changed, at no vendor either: the read takes one turn of the limits,
     and at OpenBOM a login where no process has one. No secret is shown.
 
     --json: [{severity ("ok", "warning", "wrong" or "could not be checked"), about, found, advice}].

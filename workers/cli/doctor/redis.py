@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from redis.exceptions import NoPermissionError, RedisError, ResponseError
 
-from tasks.redis_client import durability_of, server_ms
+from tasks.redis_client import durability_of, replicas_wanted, server_ms
 from workers.cli.doctor.findings import Finding, good, unchecked, warning, wrong
 from workers.cli.relay import LOGIN_ERRORS
 
@@ -70,6 +70,20 @@ async def check_durability(redis: Redis, *, allow_weak: bool) -> Sequence[Findin
     make = warning if allow_weak else wrong
     advice = f"set in the server's configuration: {settings}" if settings else "give this user the right `+wait`"
     return [make("durability", found, advice)]
+
+
+async def check_replicas(redis: Redis) -> Sequence[Finding]:
+    """Ask whether a replica that takes over would know what was acknowledged; nothing to say where there is none."""
+    try:
+        if wanted := await replicas_wanted(redis):
+            return [good("replicas", f"what is acknowledged is on {wanted} of them as well")]
+        followers = int((await redis.info("replication"))["connected_slaves"])
+    except ResponseError:  # CONFIG and INFO are often forbidden
+        return []
+    if not followers:
+        return []
+    found = f"{followers} of them, and whichever takes over may lack what was acknowledged"
+    return [warning("replicas", found, "set min-replicas-to-write 1 on the server, and on them")]
 
 
 async def check_memory(redis: Redis) -> Sequence[Finding]:
