@@ -1,10 +1,12 @@
 # One image for every process; the command says which. Runs as a plain user on a read-only file system.
 FROM python:3.13-slim AS build
+# `docker compose build --build-arg REQUIREMENTS=tracing` adds what traces need (docs/monitoring.md).
+ARG REQUIREMENTS=runtime
 WORKDIR /app
 # Installed from outside, so that the image carries no pip.
 RUN python -m venv --without-pip /venv
-COPY requirements/runtime.txt requirements/runtime.txt
-RUN pip --python /venv install --no-cache-dir --require-hashes --only-binary :all: -r requirements/runtime.txt
+COPY requirements/runtime.txt requirements/tracing.txt requirements/
+RUN pip --python /venv install --no-cache-dir --require-hashes --only-binary :all: -r requirements/${REQUIREMENTS}.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY tasks tasks
 COPY workers workers

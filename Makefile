@@ -65,8 +65,10 @@ bench: $(INSTALLED) $(PEERS) ## Measure against other task queues, in rounds tha
 lock: ## Resolve the requirement files again (ARGS=--upgrade for newer versions)
 	@command -v uv >/dev/null || { echo "make lock needs uv: https://docs.astral.sh/uv/" >&2; exit 1; }
 	@$(COMPILE) pyproject.toml --extra build $(ARGS) -o requirements/runtime.txt
-	@$(COMPILE) pyproject.toml --extra build --extra local --extra test \
-		-c requirements/runtime.txt $(ARGS) -o requirements/dev.txt
+	@$(COMPILE) pyproject.toml --extra build --extra tracing \
+		-c requirements/runtime.txt $(ARGS) -o requirements/tracing.txt
+	@$(COMPILE) pyproject.toml --extra build --extra local --extra tracing --extra test \
+		-c requirements/tracing.txt $(ARGS) -o requirements/dev.txt
 	@$(COMPILE) requirements/peers.in -c requirements/runtime.txt $(ARGS) -o requirements/peers.txt
 
 clean: ## Remove everything that can be made again

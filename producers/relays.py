@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from redis.exceptions import RedisError, ResponseError
 
 from producers.handover import Refused, Status, Taken, Unavailable
+from tasks import tracing
 from tasks.errors import DamagedRecordError, KeyReusedError, LedgerError
 from tasks.registry import InvalidCommandError, Problem, parse_command
 
@@ -42,7 +43,9 @@ _REDIS_ITSELF: Final = (
 class Submits(Protocol):
     """What the relay needs of `tasks.submit.Submitter`."""
 
-    async def submit(self, command: Command, *, idempotency_key: str | None = None, client: str = "api") -> Accepted:
+    async def submit(
+        self, command: Command, *, idempotency_key: str | None = None, client: str = "api", trace: str = ""
+    ) -> Accepted:
         """Accept a command durably, once."""
 
     async def find(self, key: str) -> CommandRecord | None:
@@ -54,15 +57,22 @@ class LedgerRelay:
 
     Beside the command's fields a body may have `"idempotency_key"`, the sender's own key, and `"client"`, who is to see
     the command as theirs; without it that is `client`. `is_ready` gives the reason why nothing may be handed over now,
-    or an empty text; it may raise Redis errors.
+    or an empty text; it may raise Redis errors. `capture` names the span that each entry gets, where it was captured
+    here; else an entry's origin may have `"trace"`, the `traceparent` that it came with.
     """
 
     def __init__(
-        self, ledger: Submits, *, client: str = "api", is_ready: Callable[[], Awaitable[str]] | None = None
+        self,
+        ledger: Submits,
+        *,
+        client: str = "api",
+        is_ready: Callable[[], Awaitable[str]] | None = None,
+        capture: str = "",
     ) -> None:
         self._ledger = ledger
         self._client = client
         self._is_ready = is_ready
+        self._capture = capture
         self._places = asyncio.Semaphore(_AT_ONCE)
 
     async def submit(self, batch: Sequence[Stored]) -> Sequence[Answer]:
@@ -112,9 +122,11 @@ class LedgerRelay:
     async def _hand_over_one(self, stored: Stored) -> Answer:
         try:
             command, idempotency_key, client = _read(stored.body)
+            origin = json.loads(stored.origin)
+            trace = tracing.captured_trace(command.key()) if self._capture else origin.get("trace", "")
             async with asyncio.timeout(LEDGER_SECONDS):
                 accepted = await self._ledger.submit(
-                    command, idempotency_key=idempotency_key, client=client or self._client
+                    command, idempotency_key=idempotency_key, client=client or self._client, trace=trace
                 )
         except InvalidCommandError as error:
             return _unread(error)
@@ -124,6 +136,9 @@ class LedgerRelay:
             return Unavailable(f"its record in the ledger: {error}", alone=True)
         except (RedisError, OSError) as error:
             return _away(error)
+        if self._capture:
+            began_ms = origin.get("stored_ms", stored.stock_timestamp)
+            tracing.captured(self._capture, accepted.key, began_ms, kind=accepted.kind, duplicate=accepted.duplicate)
         return Taken(duplicate=accepted.duplicate)
 
 

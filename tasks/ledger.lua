@@ -115,7 +115,7 @@ local function store(c)
   set(c.key, {
     kind = c.kind, command = c.command, summary = c.summary, client = c.client, lanes = cjson.encode(c.lanes),
     digest = c.digest, state = 'waiting', reason = '', accepted_ms = now, updated_ms = now,
-    parent = present(c.parent) and c.parent or false, family = c.family and 1 or false,
+    parent = present(c.parent) and c.parent, family = c.family and 1 or false, trace = present(c.trace) and c.trace,
   })
   count('waiting', 1)
   announce(c.key, 'accepted', '')

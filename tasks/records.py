@@ -193,6 +193,8 @@ class CommandRecord:
     accepted_place: int
     #: Above FORMAT: a newer release wrote it, and this one must leave it alone.
     format: int
+    #: The `traceparent` of who asked for it; empty where its trace follows from its key, or from its parent's.
+    trace: str = ""
 
     @classmethod
     def from_hash(cls, key: str, vendor: str, fields: Mapping[str, str]) -> Self:
@@ -237,6 +239,7 @@ class CommandRecord:
             replayed_by=fields.get("replayed_by"),
             accepted_place=read.maybe("accepted_place") or read.number("place"),
             format=read.maybe("format") or FORMAT,
+            trace=fields.get("trace", ""),
         )
 
     def public(self) -> dict[str, Any]:
@@ -323,6 +326,8 @@ class NewCommand:
     parent: str = ""
     #: Its children are admitted at other vendors beside it.
     family: bool = False
+    #: The `traceparent` of who asks for it (W3C Trace Context).
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from tasks.records import CommandRecord, NewCommand, State
 from tasks.registry import InvalidCommandError, Problem, submittable_kinds, vendors
 from tasks.routes import ROUTING, Routes
 from tasks.routing import RoutePart, UnroutableError, route
+from tasks.trace_context import trace_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,14 @@ def now_ms() -> int:
 
 
 def to_new_command(
-    command: Command, key: str, client: str, *, asked: Command | None = None, alias: str = "", family: bool = False
+    command: Command,
+    key: str,
+    client: str,
+    *,
+    asked: Command | None = None,
+    alias: str = "",
+    family: bool = False,
+    trace: str = "",
 ) -> NewCommand:
     """Make the ledger's form of a command; `asked` is what was submitted where that is another one."""
     return NewCommand(
@@ -59,13 +67,14 @@ def to_new_command(
         client=client,
         alias=alias,
         family=family,
+        trace=trace,
     )
 
 
-def to_child(command: Command, vendor: str, parent: str, client: str) -> NewCommand:
-    """Make the ledger's form of a child; `vendor` and `parent` name its parent."""
+def to_child(command: Command, vendor: str, parent: str, client: str, trace: str = "") -> NewCommand:
+    """Make the ledger's form of a child; `vendor` and `parent` name its parent, `trace` is from `trace_below` that."""
     key = derive_key(command.kind, command.vendor, parent, fields=command.identity())
-    new = to_new_command(command, key, client)
+    new = to_new_command(command, key, client, trace=trace)
     return new if command.vendor == vendor else replace(new, parent=f"{vendor}:{parent}")
 
 
@@ -113,10 +122,13 @@ class Submitter:
         self._clock_ms = clock_ms
         self._ledgers = {vendor: Ledger(redis, vendor, retention_days=retention_days) for vendor in vendors()}
 
-    async def submit(self, command: Command, *, idempotency_key: str | None = None, client: str = "api") -> Accepted:
+    async def submit(
+        self, command: Command, *, idempotency_key: str | None = None, client: str = "api", trace: str = ""
+    ) -> Accepted:
         """Admit the command once: the same event is the same command, with or without an `idempotency_key`.
 
-        The client's own key is a second lock: used again, it must come with the same command.
+        The client's own key is a second lock: used again, it must come with the same command. `trace` is the
+        `traceparent` that its trace goes on from.
         Raises InvalidCommandError for what may not be submitted, KeyReusedError when either key is known with another
         command, and Redis errors as they are: then nothing is promised and the same submission may be repeated.
         """
@@ -125,7 +137,7 @@ class Submitter:
         alias = "" if idempotency_key is None else derive_key("idempotency-key", client, idempotency_key)
         # the same event is the same command, whatever the routes make of it by now
         family = isinstance(routed, RoutePart)
-        new = to_new_command(routed, command.key(), client, asked=command, alias=alias, family=family)
+        new = to_new_command(routed, command.key(), client, asked=command, alias=alias, family=family, trace=trace)
         (admission,) = await self._admit(vendor, new)
         if admission.conflict:
             raise KeyReusedError(
@@ -140,13 +152,16 @@ class Submitter:
 
         The parent is in the ledger by then: should this process die here, a worker admits them.
         """
+        trace = new.trace
         if not admission.fresh:
             record = await self._ledgers[parent.vendor].read(new.key)
             # about a damaged one no machine can decide: it is held, or will be when it is claimed
             if not isinstance(record, CommandRecord) or record.total or record.state.is_final:
                 return
+            trace = record.trace
+        below = trace_below(new.key, trace)
         for command in parent.commands():
-            await self._admit(command.vendor, to_child(command, parent.vendor, new.key, new.client))
+            await self._admit(command.vendor, to_child(command, parent.vendor, new.key, new.client, below))
 
     async def _route(self, command: Command) -> tuple[str, Command]:
         """Give what is accepted for a command, and where: itself, or the parent of what several vendors get.

@@ -154,7 +154,8 @@ class Service:
         return ended.returncode == 0
 
     def _native(self, text: str) -> str:
-        """Put this machine's places where the container's stand."""
+        """Put this machine's places where the container's stand, and defaults where the shell may say otherwise."""
+        text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
         places = {SECRETS: f"{self._folder}/secrets/", "0.0.0.0": "127.0.0.1"}  # noqa: S104  # it is what goes away
         for volume in self.declared.get("volumes", []):
             places[volume.split(":")[1]] = str(self._home)

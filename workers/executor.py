@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 from redis.exceptions import ConnectionError as NoConnectionError
 from redis.exceptions import RedisError
 
-from tasks import telemetry
+from tasks import telemetry, tracing
 from tasks.errors import InDoubtError, LeaseLostError, RejectedError, VendorError, told
 from tasks.lookup import Absent, Finding, Image, Landed, Proof, Undecidable, Why
 from tasks.records import State, Verdict
@@ -27,6 +27,7 @@ from tasks.registry import InvalidCommandError, expansion_of, task_of
 from tasks.routes import Routes
 from tasks.submit import to_child
 from tasks.task import Target
+from tasks.trace_context import trace_below
 from workers import metrics, retries
 from workers.limits import PausedError
 from workers.newer import NewerReleaseError, Patience, read_command
@@ -96,18 +97,21 @@ class Executor:
         if self.stopping.is_set():
             return "stopping"
         owner = f"{self.process}:{next(self._claims)}"
-        asked_at = self.leases.clock()
+        asked_at, began = self.leases.clock(), tracing.now()
         claim = await self._claim(key, owner)
         if claim.record is None:
             logger.debug(telemetry.DELIVERY_IGNORED, extra={"key": key, "verdict": claim.verdict.value})
             return claim.verdict.value
-        try:
-            with self.leases.held(key, owner, asked_at):
-                return await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
-        except LeaseLostError as error:
-            fields = {"key": key, "kind": claim.record.kind, "vendor": claim.record.vendor}
-            logger.warning(telemetry.LEASE_LOST, extra={**fields, "error": str(error)})
-            return "lease_lost"
+        with tracing.delivery(claim.record, began) as span:
+            try:
+                with self.leases.held(key, owner, asked_at):
+                    outcome = await self._run(claim.record, owner, in_doubt=claim.verdict is Verdict.IN_DOUBT)
+            except LeaseLostError as error:
+                fields = {"key": key, "kind": claim.record.kind, "vendor": claim.record.vendor}
+                logger.warning(telemetry.LEASE_LOST, extra={**fields, "error": str(error)})
+                outcome = "lease_lost"
+            span.note(outcome=outcome)
+            return outcome
 
     async def _claim(self, key: str, owner: str) -> Claim:
         try:
@@ -125,6 +129,7 @@ class Executor:
         except InvalidCommandError as error:
             reason = f"unreadable: {error}"
             await persist(lambda: self.leases.ledger.settle(record.key, owner, State.HELD, reason=reason))
+            tracing.ended(record, State.HELD.value, record.attempts)
             return State.HELD.value
         target = Target(self.port, record.key, self.user, doubted=record.doubted, routes=self.routes)
         work = Work(record, owner, command, target, in_doubt=in_doubt)
@@ -224,6 +229,7 @@ class Executor:
         shown = evidence_of("expanded", work, note=f"{len(children)} commands")
         await persist(lambda: self.leases.ledger.expand(work.key, work.owner, own, foreign=foreign, evidence=shown))
         logger.info(telemetry.COMMAND_EXPANDED, extra=work.log_fields(children=len(children)))
+        tracing.ended(work.record, "expanded", work.record.attempts)
         return "expanded"
 
     async def _admit_elsewhere(self, work: Work, children: Sequence[Command]) -> list[str]:
@@ -240,7 +246,8 @@ class Executor:
     async def _look(self, work: Work) -> str:
         record = work.record
         try:
-            finding = await task_of(record.kind).look(work.command, work.target)
+            with tracing.step("look"):
+                finding = await task_of(record.kind).look(work.command, work.target)
         except RejectedError as error:
             logger.warning(telemetry.COMMAND_LOOKED_UP, extra=work.log_fields(refused=str(error)))
             finding = Undecidable(Why.UNREADABLE)
@@ -289,7 +296,10 @@ class Executor:
 
 
 def _child(command: Command, work: Work) -> NewCommand:
-    return to_child(command, work.record.vendor, work.key, work.record.client)
+    record = work.record
+    return to_child(
+        command, record.vendor, record.key, record.client, trace_below(record.key, record.trace, record.parent)
+    )
 
 
 def _count_look(work: Work, finding: Finding, unseen_seconds: float | None) -> None:

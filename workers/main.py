@@ -30,7 +30,7 @@ from celery.signals import (
 )
 from redis.exceptions import RedisError
 
-from tasks import telemetry
+from tasks import telemetry, tracing
 from tasks.app import EX_USAGE, app
 from tasks.envelope import queue_of
 from tasks.errors import own_error
@@ -65,10 +65,11 @@ def served_vendors() -> tuple[str, ...]:
 @asynccontextmanager
 async def lifespan(stopping: asyncio.Event) -> AsyncIterator[None]:
     """Open the worker's runtime before its first command, and close it after the last."""
-    async with open_runtime(Settings.from_environment(os.environ), served_vendors(), stopping) as runtime:
-        _runtime.set(runtime)
-        _spare_collector()
-        yield
+    with tracing.opened("stockrelay-worker", os.environ):
+        async with open_runtime(Settings.from_environment(os.environ), served_vendors(), stopping) as runtime:
+            _runtime.set(runtime)
+            _spare_collector()
+            yield
 
 
 def _spare_collector() -> None:
@@ -125,6 +126,7 @@ def _check_start(sender: Any, **_: Any) -> None:
         for vendor in served_vendors():
             if vendor != ROUTING:
                 settings.served(vendor)
+        tracing.is_wanted(os.environ)
         asyncio.run(await_redis(settings))
     except (SettingsError, WeakRedisError) as error:
         sys.stderr.write(f"{error}\n")

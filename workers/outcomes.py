@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from tasks import telemetry
+from tasks import telemetry, tracing
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError, shared
 from tasks.lookup import Landed
 from tasks.records import State
@@ -75,7 +75,9 @@ class Outcomes:
             lambda: self.ledger.settle(work.key, work.owner, state, reason=reason, receipt=receipt, evidence=shown)
         )
         logger.info(telemetry.COMMAND_SETTLED, extra=work.log_fields(state=state.value, reason=reason))
-        _count_ended(work, state)
+        attempts = work.record.attempts + (1 if work.sent else 0)
+        _count_ended(work, state, attempts)
+        tracing.ended(work.record, state.value, attempts)
         return state.value
 
     async def reject(self, work: Work, error: RejectedError) -> str:
@@ -210,9 +212,9 @@ class Outcomes:
         return "handed_back"
 
 
-def _count_ended(work: Work, state: State) -> None:
+def _count_ended(work: Work, state: State, attempts: int) -> None:
     vendor = work.record.vendor
     metrics.COMMANDS_ENDED.labels(vendor, work.record.kind, state.value).inc()
-    metrics.ATTEMPTS.labels(vendor).observe(work.record.attempts + (1 if work.sent else 0))
+    metrics.ATTEMPTS.labels(vendor).observe(attempts)
     if state is State.APPLIED:
         metrics.APPLIED_SECONDS.labels(vendor).observe(work.age_seconds)

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from tasks import tracing
 from workers.packing import Arrange, Item, Room, as_they_came
 from workers.vendors.request import Call
 
@@ -54,6 +55,8 @@ class Member(Generic[R]):
     intent: Sending | None = None
     #: The same, asked in the moment of writing.
     sending: Sending | None = None
+    #: Whose trace it belongs to.
+    causes: tuple[Any, ...] = field(default_factory=tracing.causes)
 
     @property
     def gone(self) -> bool:
@@ -115,6 +118,7 @@ class SharedRequest(Generic[R]):
         self.members = [member for member in self._joined() if not member.gone]
         if not self.members:
             raise NobodyLeftError
+        tracing.go_on_for(member.causes for member in self.members)
         items = {member.item.record_id: member.item for member in self.members}
         return self.operation.call(self.operation.arrange(list(items.values())))
 

@@ -237,7 +237,8 @@ class Processing:
         again = f":{file.run}" if file.run > 1 else ""
         key = f"{file.feed}:{file.sha256[:KEY_DIGEST_CHARACTERS]}:{row.number}{again}"
         fields = {"kind": command.kind, **command.model_dump(mode="json", exclude_none=True)}
-        origin = {"feed": file.feed, "file": file.id, "name": file.name, "row": row.number, "line": row.line}
+        place = {"feed": file.feed, "file": file.id, "name": file.name, "row": row.number, "line": row.line}
+        origin = {**place, "stored_ms": self._clock_ms()}
         return Capture(
             key=key,
             lanes=command.lanes(),

@@ -30,6 +30,7 @@ from producers.outbox import Outbox, OutboxError
 from producers.outbox_records import OutboxState, Stored, now_ms
 from producers.relays import LEDGER_SECONDS, LedgerRelay
 from producers.settings import FILES_PREFIX, FilesSettings
+from tasks import tracing
 from tasks.presence import present
 from tasks.redis_client import open_redis
 from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url, routes_from
@@ -78,6 +79,7 @@ class Opened:
     def from_environment(cls, environ: Mapping[str, str]) -> Opened:
         """Raise SettingsError or FeedsError, naming what is wrong."""
         settings = read_environment(FilesSettings, FILES_PREFIX, environ)
+        tracing.is_wanted(environ)
         ledger = read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", environ)
         redis = open_redis(redis_url(environ))
         submitter = Submitter(redis, routes=routes_from(environ), retention_days=ledger.retention_days)
@@ -95,6 +97,7 @@ def serve(opened: Opened, *, once: bool) -> int:
         if outbox.damaged is not None:
             logger.error(OUTBOX_DAMAGED, extra={"notice": str(outbox.damaged)})
         stack.enter_context(serving_outbox(outbox, PRODUCER, os.environ))
+        stack.enter_context(tracing.opened("stockrelay-files", os.environ))
         progress = stack.enter_context(ProgressDisplay())
         return asyncio.run(_Program(opened, folders, outbox, progress).run(once=once))
 
@@ -133,7 +136,7 @@ class _Program:
             await self._opened.redis.aclose()
 
     async def _work(self, *, once: bool) -> int:
-        relay = LedgerRelay(self._opened.submitter, client=PRODUCER, is_ready=self._why_not)
+        relay = LedgerRelay(self._opened.submitter, client=PRODUCER, is_ready=self._why_not, capture="file row")
         delivery = Delivery(self._outbox, relay, self._announce)
         self._watchers = dict(self._make_watchers(delivery))
         for stored in self._outbox.every_row(OutboxState.REFUSED):

@@ -26,6 +26,7 @@ from producers.scanner.sounds import Sounds
 from producers.scanner.station import SCHEMA, Station
 from producers.scanner.tools import COMMANDS
 from producers.settings import STATION_PREFIX, StationSettings
+from tasks import tracing
 from tasks.endings import drop_output
 from tasks.settings import SettingsError, read_environment
 
@@ -111,6 +112,7 @@ def run(*, check: bool, **options: Any) -> None:
     """
     try:
         settings = read_environment(StationSettings, STATION_PREFIX, _with_options(os.environ, options))
+        tracing.is_wanted(os.environ)
     except SettingsError as error:
         click.echo(f"stockrelay-station: {error}", err=True)
         sys.exit(EXIT_USAGE)
@@ -146,6 +148,7 @@ def _run(settings: StationSettings, behaviour: Behaviour) -> int:
         with (
             Outbox(path, settings.id, schema=SCHEMA) as outbox,
             serving_outbox(outbox, settings.id, os.environ),
+            tracing.opened("stockrelay-station", os.environ),
         ):
             code = asyncio.run(_serve(settings, behaviour, outbox))
     except* SettingsError as errors:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from producers.handover import Opened, Refused, Unavailable
+from producers.handover import Opened, Refused, Taken, Unavailable
 from producers.scanner.clock import ClockWatch
 from producers.scanner.event_stream import EventParser
 from producers.scanner.scan_answers import answers_of, news_of, retry_after, statuses_of
+from tasks import tracing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -128,7 +129,7 @@ class Receiver:
             async with self._open().post(
                 f"{self._url}/scans",
                 data=body,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", **tracing.header_of(batch[0].key)},
                 allow_redirects=False,
             ) as answer:
                 answers = answers_of(answer.status, answer.headers, await _read(answer), batch)
@@ -136,6 +137,9 @@ class Receiver:
             return (Unavailable(_named(error), unreached=_is_unreached(error)),) * len(batch)
         if answer.status == HTTPStatus.OK:
             self._clock.compare(asked_at, time.time(), answer.headers.get("Date"))
+        for stored, told in zip(batch, answers or (), strict=False):
+            if isinstance(told, Taken):
+                tracing.captured("scan", stored.key, stored.stock_timestamp, duplicate=told.duplicate)
         return answers
 
     def _open(self) -> aiohttp.ClientSession:

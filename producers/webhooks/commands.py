@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -17,7 +18,7 @@ from producers.webhooks.auth import CALLER
 from producers.webhooks.body import read_object
 from producers.webhooks.examples import ACCEPTED, APPLIED, COMMANDS
 from producers.webhooks.middleware import REQUEST_ID
-from producers.webhooks.openapi import Answer, Body, Operation, Parameter, Route
+from producers.webhooks.openapi import TRACE, Answer, Body, Operation, Parameter, Route
 from producers.webhooks.problems import ProblemError, malformed
 from producers.webhooks.schemas import COMMAND, AcceptedCommand, ShownCommand, ShownCommands
 from producers.webhooks.submissions import (
@@ -31,6 +32,7 @@ from tasks.errors import DamagedRecordError, TransitionRefusedError, UnknownComm
 from tasks.identity import is_key
 from tasks.ledger import Ledger
 from tasks.records import State
+from tasks.trace_context import TRACEPARENT, read_traceparent
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -106,7 +108,10 @@ class CommandRoutes:
         fields = await read_object(request)
         if idempotency_key is not None and fields.setdefault("idempotency_key", idempotency_key) != idempotency_key:
             raise malformed("Idempotency-Key: the header and the field idempotency_key differ; send one of them")
-        accepted = await self._admissions.admit(read_submission(fields, client), request[REQUEST_ID])
+        trace = read_traceparent(request.headers.getall(TRACEPARENT, []))
+        accepted = await self._admissions.admit(
+            replace(read_submission(fields, client), trace=trace), request[REQUEST_ID]
+        )
         headers = {"Location": f"/v1/commands/{accepted.key}"}
         if accepted.duplicate:
             headers["Idempotency-Replayed"] = "true"
@@ -243,6 +248,7 @@ _SUBMIT: Final = Operation(
             description="The sender's own key, bare or as a quoted string.",
             example="order-4711",
         ),
+        TRACE,
     ),
     body=Body(schema=COMMAND, examples=COMMANDS),
     answers={

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: A change of the configuration reaches the browsers after this.
 _MAX_AGE_SECONDS: Final = 600
 _METHODS: Final = "GET, POST"
-_REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, X-Request-ID"
+_REQUEST_HEADERS: Final = "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Traceparent, X-Request-ID"
 _ANSWER_HEADERS: Final = "Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 
 

@@ -166,7 +166,9 @@ class _Desk:
                 mapped = mapped.at(await moments.first(delivered.key, held.received_ms))
             for place, command in enumerate(mapped.commands):
                 name = delivered.place_key(place)
-                accepted = await submitter.submit(command, idempotency_key=name, client=held.source)
+                accepted = await submitter.submit(
+                    command, idempotency_key=name, client=held.source, trace=delivered.trace
+                )
                 keys.append(accepted.key)
         return keys
 

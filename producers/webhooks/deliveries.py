@@ -21,7 +21,9 @@ from producers.webhooks.hook_operations import ASK, EVENTS, HOOK
 from producers.webhooks.mapping import MappingError
 from producers.webhooks.middleware import REQUEST_ID
 from producers.webhooks.problems import ProblemError
+from producers.webhooks.submissions import show_accepted
 from producers.webhooks.unpacking import UnpackError
+from tasks import tracing
 from tasks.errors import KeyReusedError
 from tasks.registry import InvalidCommandError
 from tasks.submit import now_ms
@@ -150,7 +152,7 @@ class DeliveryRoutes:
 
     async def _take_event(self, hook: Hook, unpacked: Unpacked) -> Outcome:
         delivered = unpacked.delivered
-        received_ms = now_ms()
+        received_ms, began = now_ms(), tracing.now()
         try:
             mapped = hook.map(delivered, received_ms)
             if not mapped.commands:
@@ -164,6 +166,7 @@ class DeliveryRoutes:
             )
         for one in taken:
             self._count(one)
+            show_accepted(one, delivered.trace, began)
         duplicate = all(one.duplicate for one in taken)
         fields = {"source": hook.name, "delivery": delivered.key, "duplicate": duplicate}
         logger.info(HOOK_ACCEPTED, extra={**fields, "keys": [one.key for one in taken]})

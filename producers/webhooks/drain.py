@@ -50,6 +50,8 @@ class Origin:
     is_told: bool = False
     #: A held delivery and no command.
     is_held: bool = False
+    #: The `traceparent` that it came with.
+    trace: str = ""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -7,7 +7,7 @@ from typing import Final
 from pydantic import BaseModel, Field
 
 from producers.webhooks.cloudevents import BATCH, STRUCTURED
-from producers.webhooks.openapi import PUBLIC, Answer, Body, Operation, Parameter
+from producers.webhooks.openapi import PUBLIC, TRACE, Answer, Body, Operation, Parameter
 
 _KEY: Final = "mzxw6ytboi2tsnzqgi3a"
 _ACCEPTED: Final = {
@@ -53,7 +53,7 @@ HOOK: Final = Operation(
     roles=PUBLIC,
     description="Signed as the sender of this source signs: Standard Webhooks, GitHub, Stripe, Shopify, another HMAC, "
     "or a bearer token. A genuine delivery is never refused for what is in it.",
-    parameters=(_SOURCE,),
+    parameters=(_SOURCE, TRACE),
     body=Body(schema={}, content_types=("application/json", STRUCTURED, BATCH), description="The sender's event."),
     answers=_ANSWERS,
     problems={401: _UNPROVED, 429: "More requests than this source may send.", 503: _FULL},
@@ -83,6 +83,7 @@ EVENTS: Final = Operation(
     roles=PUBLIC,
     description="CloudEvents 1.0 in structured, binary or batch content. The bearer token is that of a source whose "
     "scheme is `bearer` and whose format is `cloudevents`; its rules apply.",
+    parameters=(TRACE,),
     body=Body(schema={}, content_types=(STRUCTURED, BATCH, "application/json"), description="One event, or a batch."),
     answers=_ANSWERS,
     problems={401: _UNPROVED, 429: "More requests than this source may send.", 503: _FULL},

@@ -35,6 +35,7 @@ from producers.webhooks.moments import Moments
 from producers.webhooks.rates import Rates
 from producers.webhooks.sources import SourcesError
 from producers.webhooks.spool import Intake
+from tasks import tracing
 from tasks.presence import present
 from tasks.redis_client import open_redis
 from tasks.settings import LedgerSettings, SettingsError, read_environment, redis_url, routes_from
@@ -89,7 +90,8 @@ def run(*, only_check: bool) -> None:
         click.echo(f"settings are good: http://{settings.host}:{settings.port}, clients {names}{sources}")
         return
     configure_logging()
-    uvloop.run(_serve(opened))
+    with tracing.opened("stockrelay-webhooks", os.environ):
+        uvloop.run(_serve(opened))
 
 
 main.add_command(check)
@@ -110,6 +112,7 @@ class _Opened:
     def from_environment(cls, environ: Mapping[str, str]) -> _Opened:
         """Raise SettingsError or SourcesError, naming what is wrong."""
         settings = read_environment(WebhookSettings, WEBHOOKS_PREFIX, environ)
+        tracing.is_wanted(environ)
         ledger_settings = read_environment(LedgerSettings, "STOCKRELAY_LEDGER_", environ)
         redis = open_redis(redis_url(environ))
         submitter = Submitter(redis, routes=routes_from(environ), retention_days=ledger_settings.retention_days)

@@ -43,6 +43,8 @@ class Delivered:
     identity: str
     event: Any
     headers: Mapping[str, str]
+    #: The `traceparent` that it came with.
+    trace: str = ""
     #: Names the event in 20 characters: for what is kept about it.
     key: str = field(init=False)
 

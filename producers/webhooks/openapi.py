@@ -65,6 +65,15 @@ class Parameter:
         return written
 
 
+#: Of every request that brings commands.
+TRACE: Final = Parameter(
+    name="traceparent",
+    place="header",
+    description="W3C Trace Context: the trace that the commands go on in. What is not valid is ignored.",
+    example="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
     """What a request carries. `examples`: by a short title, the decoded JSON."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,10 +14,11 @@ from producers.webhooks.auth import CALLER
 from producers.webhooks.body import read_array
 from producers.webhooks.examples import ACCEPTED, COMMANDS
 from producers.webhooks.middleware import REQUEST_ID
-from producers.webhooks.openapi import Answer, Body, Operation, Route
+from producers.webhooks.openapi import TRACE, Answer, Body, Operation, Route
 from producers.webhooks.problems import ProblemError, document_of, malformed, unavailable
 from producers.webhooks.schemas import COMMAND, MAX_SCANS, ScanResults
 from producers.webhooks.submissions import Submission, read_submission
+from tasks.trace_context import TRACEPARENT, read_traceparent, traces_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,8 @@ class ScanRoutes:
         given = await read_array(request, max_bytes=MAX_BYTES)
         if not 1 <= len(given) <= MAX_SCANS:
             raise malformed(f"the array has {len(given)} items; send 1 to {MAX_SCANS}")
-        items = [_read(fields, client) for fields in given]
+        trace = read_traceparent(request.headers.getall(TRACEPARENT, []))
+        items = _traced([_read(fields, client) for fields in given], trace)
         found = await _Upload(self._admissions, request[REQUEST_ID]).take(items)
         if all(map(_is_unavailable, found)):
             raise next(result for result in found if isinstance(result, ProblemError))
@@ -113,6 +115,15 @@ def _read(fields: Any, client: str) -> _Item:
         return _Item(read_submission(fields, client), None)
     except ProblemError as error:
         return _Item(None, error)
+
+
+def _traced(items: list[_Item], trace: str) -> list[_Item]:
+    """Give each item the trace that it goes on from, by the header of the request that they came with."""
+    known = [item.submission for item in items if item.submission]
+    if not trace or not known:
+        return items
+    traces = iter(traces_of(trace, [each.command.key() for each in known]))
+    return [_Item(replace(item.submission, trace=next(traces)), None) if item.submission else item for item in items]
 
 
 def _lanes_of(item: _Item) -> list[str]:
@@ -142,6 +153,7 @@ _TAKE: Final = Operation(
     description="Each item is a command as `POST /v1/commands` takes it. Items that touch the same thing (a part, a "
     "place, an order) are stored in the order of the array; when one of them is `unavailable`, so are those after it. "
     "Send the unavailable ones again; the refused ones never.",
+    parameters=(TRACE,),
     body=Body(
         schema={"type": "array", "items": COMMAND, "minItems": 1, "maxItems": MAX_SCANS},
         examples={"two scans": [COMMANDS["stock.add"], COMMANDS["stock.move"]]},

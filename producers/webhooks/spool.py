@@ -118,17 +118,22 @@ class Intake:
         """How many commands and deliveries wait on this disk."""
         return self._outbox.count_undelivered() if self._is_spooling else 0
 
-    async def accept(self, command: Command, *, idempotency_key: str | None = None, client: str) -> Intaken:
+    async def accept(
+        self, command: Command, *, idempotency_key: str | None = None, client: str, trace: str = ""
+    ) -> Intaken:
         """Keep a command. Raises InvalidCommandError, KeyReusedError, and a 503 ProblemError when nothing is kept."""
         was_asked = not self._is_spooling
         if was_asked:
             try:
                 async with asyncio.timeout(LEDGER_SECONDS):
                     await self._readiness.require_durable()
-                    return _intaken(await self._ledger.submit(command, idempotency_key=idempotency_key, client=client))
+                    accepted = await self._ledger.submit(
+                        command, idempotency_key=idempotency_key, client=client, trace=trace
+                    )
+                    return _intaken(accepted)
             except (RedisError, OSError) as error:  # TimeoutError is an OSError
                 _ledger_is_away(error)
-        capture = _capture(command, Origin(client), idempotency_key)
+        capture = _capture(command, Origin(client, trace=trace), idempotency_key)
         (is_new,) = await self._spool([capture])
         if not is_new:
             self._require_same(capture)
@@ -158,7 +163,13 @@ class Intake:
         captures = [
             _capture(
                 command,
-                Origin(delivered.source, event_key=delivered.key, place=place, is_told=mapped.is_told),
+                Origin(
+                    delivered.source,
+                    event_key=delivered.key,
+                    place=place,
+                    is_told=mapped.is_told,
+                    trace=delivered.trace,
+                ),
                 delivered.place_key(place),
             )
             for place, command in enumerate(commands)
@@ -215,7 +226,10 @@ class Intake:
             [
                 _intaken(
                     await self._ledger.submit(
-                        command, idempotency_key=delivered.place_key(place), client=delivered.source
+                        command,
+                        idempotency_key=delivered.place_key(place),
+                        client=delivered.source,
+                        trace=delivered.trace,
                     )
                 )
                 for place, command in enumerate(mapped.commands)

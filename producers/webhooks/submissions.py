@@ -13,6 +13,7 @@ from redis.exceptions import OutOfMemoryError, RedisError
 from producers.relays import LEDGER_SECONDS
 from producers.webhooks.problems import ProblemError, invalid, malformed, unavailable
 from producers.webhooks.signatures import VISIBLE
+from tasks import tracing
 from tasks.errors import KeyReusedError
 from tasks.registry import InvalidCommandError, Problem, parse_command, submittable_kinds
 from tasks.telemetry import COMMAND_ACCEPTED, LEDGER_UNREACHABLE
@@ -40,7 +41,9 @@ class Acceptance(Protocol):
 class Accepts(Protocol):
     """Where commands go: into the ledger, or onto this machine's disk while the ledger is away."""
 
-    async def accept(self, command: Command, *, idempotency_key: str | None, client: str) -> Acceptance:
+    async def accept(
+        self, command: Command, *, idempotency_key: str | None, client: str, trace: str = ""
+    ) -> Acceptance:
         """Keep the command; raises InvalidCommandError, KeyReusedError, a ProblemError, or Redis' own errors."""
 
 
@@ -51,6 +54,8 @@ class Submission:
     command: Command
     client: str
     idempotency_key: str | None
+    #: The `traceparent` that it came with.
+    trace: str = ""
 
 
 def read_submission(fields: dict[str, Any], client: str) -> Submission:
@@ -87,10 +92,13 @@ class Admissions:
 
     async def admit(self, submission: Submission, request_id: str) -> Acceptance:
         """Return when the command is kept; raises ProblemError (422 for good, 503 for now)."""
-        command, client = submission.command, submission.client
+        command, client, trace = submission.command, submission.client, submission.trace
+        began = tracing.now()
         try:
             async with asyncio.timeout(LEDGER_SECONDS):
-                accepted = await self._intake.accept(command, idempotency_key=submission.idempotency_key, client=client)
+                accepted = await self._intake.accept(
+                    command, idempotency_key=submission.idempotency_key, client=client, trace=trace
+                )
         except InvalidCommandError as error:
             raise invalid(error.problems) from error
         except KeyReusedError as error:
@@ -100,7 +108,14 @@ class Admissions:
         fields = {"key": accepted.key, "kind": accepted.kind, "duplicate": accepted.duplicate}
         logger.info(COMMAND_ACCEPTED, extra={**fields, "client": client, "request_id": request_id})
         self._metrics.accepted(accepted)
+        show_accepted(accepted, trace, began)
         return accepted
+
+
+def show_accepted(accepted: Acceptance, trace: str, began: int) -> None:
+    """Show the acceptance as a span, which began at that UTC nanosecond."""
+    about = {"kind": accepted.kind, "state": str(accepted.state)}
+    tracing.accepted(accepted.key, trace, began, duplicate=accepted.duplicate, **about)
 
 
 def ledger_away(error: Exception) -> ProblemError:

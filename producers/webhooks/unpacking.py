@@ -12,6 +12,7 @@ from producers.webhooks.expressions import Expression, ExpressionError, Tables
 from producers.webhooks.mapping import Delivered, event_key, parse_event
 from producers.webhooks.signatures import VISIBLE, digest_of
 from tasks.strict_json import shown
+from tasks.trace_context import TRACEPARENT, read_traceparent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ class Unpacking:
         except ValueError as error:
             key = event_key(self._name, f"unreadable {digest_of(body, headers.get('content-type', ''))}")
             raise UnpackError(f"source {self._name}: {error}", key) from None
-        return (Unpacked(Delivered(self._name, identity, event, headers), headers, body),)
+        return (Unpacked(Delivered(self._name, identity, event, headers, _trace_in(headers)), headers, body),)
 
     def _cloudevents(self, headers: Mapping[str, str], body: bytes) -> Sequence[Unpacked]:
         events = read_events(headers, body, parse_event)
@@ -66,7 +67,7 @@ class Unpacking:
         is_batch = headers.get("content-type", "").partition(";")[0].strip().lower() == BATCH
         return [
             Unpacked(
-                Delivered(self._name, identity_of(event), event, headers),
+                Delivered(self._name, identity_of(event), event, headers, _trace_in(event) or _trace_in(headers)),
                 {**headers, "content-type": STRUCTURED} if is_batch else headers,
                 json.dumps(event).encode() if is_batch else body,
             )
@@ -113,3 +114,9 @@ class Unpacking:
             return expression.find({"event": event, "headers": headers}, self._tables)
         except ExpressionError as error:
             raise ValueError(f"id: {error}") from None
+
+
+def _trace_in(said: Mapping[str, Any]) -> str:
+    """Read the trace context of headers, or of an event's extension "distributed tracing", which is the nearer one."""
+    told = said.get(TRACEPARENT)
+    return read_traceparent([told]) if isinstance(told, str) else ""

@@ -8,8 +8,20 @@ from typing import Final
 
 from pydantic import BaseModel
 
-#: Read by Flower, or without a model (tasks.settings.redis_url).
-WITHOUT_MODEL: Final = {"REDIS_URL", "FLOWER_BASIC_AUTH", "FLOWER_PORT", "FLOWER_DB"}
+#: Read by Flower or by OpenTelemetry, or without a model (tasks.settings.redis_url).
+WITHOUT_MODEL: Final = {
+    "REDIS_URL",
+    "FLOWER_BASIC_AUTH",
+    "FLOWER_PORT",
+    "FLOWER_DB",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_SERVICE_NAME",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
+    "OTEL_SDK_DISABLED",
+}
 
 
 def models() -> dict[str, type[BaseModel]]:

@@ -17,9 +17,11 @@ from tests.architecture.project import ROOT, TRADEMARKS, project_files, pyprojec
 
 PACKAGES: Final = ("tasks", "workers", "producers")
 RUNTIME: Final = "requirements/runtime.txt"
+TRACING: Final = "requirements/tracing.txt"
 DEV: Final = "requirements/dev.txt"
 
-#: kombu loads PyYAML where it is installed, Celery greenlet; our messages are JSON only, our pool is asyncio.
+#: kombu loads PyYAML where it is installed, Celery greenlet; our messages are JSON only, our pool is asyncio. redis-py
+#: loads OpenTelemetry for numbers of its own, which nobody asks for; with it comes what the extra brings.
 OPTIONAL: Final = {"pyyaml", "greenlet"}
 
 
@@ -56,7 +58,7 @@ def test_no_distribution_script_or_image_carries_a_trademark() -> None:
     assert [name for name in names if any(mark in name.lower() for mark in TRADEMARKS)] == []
 
 
-@pytest.mark.parametrize("name", [RUNTIME, DEV])
+@pytest.mark.parametrize("name", [RUNTIME, TRACING, DEV])
 def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(name: str) -> None:
     entries = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
 
@@ -65,7 +67,10 @@ def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(name: str
     assert "://" not in (ROOT / name).read_text()
 
 
-@pytest.mark.parametrize(("name", "extras"), [(RUNTIME, ["build"]), (DEV, ["build", "local", "test"])])
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [(RUNTIME, ["build"]), (TRACING, ["build", "tracing"]), (DEV, ["build", "local", "tracing", "test"])],
+)
 def test_the_pins_are_what_pyproject_asks_for(name: str, extras: list[str]) -> None:
     pins = requirement_pins(name)
     wrong = [
@@ -78,12 +83,12 @@ def test_the_pins_are_what_pyproject_asks_for(name: str, extras: list[str]) -> N
 
 
 def test_development_runs_the_versions_that_production_runs() -> None:
-    assert requirement_pins(RUNTIME).items() <= requirement_pins(DEV).items()
+    assert requirement_pins(RUNTIME).items() <= requirement_pins(TRACING).items() <= requirement_pins(DEV).items()
 
 
 def test_the_product_imports_only_what_it_declares() -> None:
     distributions = importlib.metadata.packages_distributions()
-    declared = {canonicalize_name(wanted.name) for wanted in _declared()}
+    declared = {canonicalize_name(wanted.name) for wanted in _declared("tracing")}
     undeclared = [
         name
         for name in sorted(_third_party_imports())
@@ -105,4 +110,5 @@ def test_production_needs_nothing_that_only_development_installs() -> None:
         for name in distributions.get(module, [])
     }
 
-    assert sorted(loaded - OPTIONAL - requirement_pins(RUNTIME).keys() - {pyproject()["project"]["name"]}) == []
+    known = OPTIONAL | requirement_pins(TRACING).keys() | {pyproject()["project"]["name"]}
+    assert sorted(loaded - known) == []

@@ -100,9 +100,11 @@ class DirectIntake:
     readiness: Any
     waiting: int = 0
 
-    async def accept(self, command: Command, *, idempotency_key: str | None, client: str) -> Accepted:
+    async def accept(self, command: Command, *, idempotency_key: str | None, client: str, trace: str = "") -> Accepted:
         await self.readiness.require_durable()
-        accepted: Accepted = await self.ledger.submit(command, idempotency_key=idempotency_key, client=client)
+        accepted: Accepted = await self.ledger.submit(
+            command, idempotency_key=idempotency_key, client=client, trace=trace
+        )
         return accepted
 
     async def find(self, key: str) -> CommandRecord | None:

@@ -61,7 +61,7 @@ class FakeLedger:
         self._under_way: set[int] = set()
 
     async def submit(self, command: Command, **options: str | None) -> Accepted:
-        assert set(options) == {"idempotency_key", "client"}
+        assert set(options) == {"idempotency_key", "client", "trace"}
         number = command.stock_timestamp - NOW_MS
         self._under_way.add(number)
         for _tick in range(5):

@@ -13,6 +13,7 @@ from tasks.records import State
 from tasks.registry import InvalidCommandError, parse_command
 from tasks.routes import Routes
 from tasks.submit import Submitter
+from tasks.trace_context import trace_below
 from tests.command_examples import GOOD, NOW_MS
 
 if TYPE_CHECKING:
@@ -92,6 +93,21 @@ async def test_a_parent_whose_submitter_died_before_its_children_were_admitted_g
 
     assert again.duplicate
     assert await commands_there(redis_client) == 3
+
+
+async def test_children_that_come_later_than_their_parent_are_in_the_trace_that_it_was_accepted_in(
+    redis_client: Redis,
+) -> None:
+    first, later = (f"00-{digit * 32}-00f067aa0ba902b7-01" for digit in "ab")
+    door = submitter(redis_client, ROUTES)
+    accepted = await door.submit(a_part(), trace=first)
+    children = await redis_client.keys("sr:{part*}:cmd:*")
+    await redis_client.delete(*children)
+
+    await door.submit(a_part(), trace=later)
+
+    kept = [await redis_client.hget(child, "trace") for child in children]
+    assert kept == [trace_below(accepted.key, first)] * 2
 
 
 async def test_the_children_of_a_parent_that_has_ended_are_not_admitted_again(redis_client: Redis) -> None:

@@ -36,6 +36,7 @@ SECRETS: Final = {
     "webhook secret": "canaryHookSecret00000000012",
     "bearer of events": "canaryBearer000000000000013",
     "desk token": "canaryDeskToken0014",
+    "collector header": "canaryCollector0015",
 }
 #: The one place that a secret is kept in, so that all workers share a login.
 SESSION_KEY: Final = "sr:{openbom}:session:"

@@ -19,6 +19,7 @@ import requests
 
 from producers.scanner.commands import Instruction, QuantityCode, encode
 from tests.backing import ROOT
+from tests.otlp_collector import collecting
 from tests.process import wait_until
 from tests.sandbox.partsbox.ids import id_for
 from tests.security.echoing_vendors import ACCESS_TOKEN, ECHOES, EchoingServer, echoing_vendors
@@ -37,6 +38,8 @@ from tests.valkey import ValkeyServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.otlp_collector import Collector
 
 PATIENCE_SECONDS: Final = 60
 VENDORS: Final = ("partsbox", "partium", "openbom", "partbolt")
@@ -80,7 +83,13 @@ def vendors() -> Iterator[EchoingServer]:
         yield server
 
 
-def _settings(folder: Path, server: ValkeyServer, vendors: EchoingServer) -> dict[str, str]:
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as running:
+        yield running
+
+
+def _settings(folder: Path, server: ValkeyServer, vendors: EchoingServer, collector: Collector) -> dict[str, str]:
     config = folder / "stockrelay.toml"
     config.write_text(CONFIG.replace("DROP", str(folder / "drop")))
     password = SECRETS["Redis password"]
@@ -102,17 +111,20 @@ def _settings(folder: Path, server: ValkeyServer, vendors: EchoingServer) -> dic
         **{f"STOCKRELAY_{program}_CONFIG": str(config) for program in ("ROUTING", "WEBHOOKS", "FILES")},
         "STOCKRELAY_WEBHOOKS_TOKENS": tokens,
         "FLOWER_BASIC_AUTH": f"operator:{SECRETS['Flower password']}",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{SECRETS['collector header']}",
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
         "CANARY_HOOK": SECRETS["webhook secret"],
         "CANARY_BEARER": SECRETS["bearer of events"],
     }
 
 
 @pytest.fixture
-def stack(tmp_path: Path, vendors: EchoingServer) -> Iterator[Stack]:
+def stack(tmp_path: Path, vendors: EchoingServer, collector: Collector) -> Iterator[Stack]:
     with ValkeyServer(tmp_path / "redis") as server:
         with contextlib.closing(redis.Redis(port=server.port)) as client:
             client.config_set("requirepass", SECRETS["Redis password"])
-        settings = _settings(tmp_path, server, vendors)
+        settings = _settings(tmp_path, server, vendors, collector)
         with Stack(tmp_path, vendors=VENDORS, files=True, flower=True, settings=settings, environment={}) as running:
             yield running
 
@@ -250,7 +262,7 @@ def _compare(stack: Stack, folder: Path) -> str:
 
 @pytest.mark.slow
 def test_no_secret_is_written_down_though_every_vendor_echoes_ours(
-    stack: Stack, vendors: EchoingServer, tmp_path: Path
+    stack: Stack, vendors: EchoingServer, collector: Collector, tmp_path: Path
 ) -> None:
     (tmp_path / "drop" / "in" / "a.csv").write_text(
         f"part,shelf,quantity\n{id_for('part', 'cut')},{id_for('storage', 'a')},1\nx,y,z\n"
@@ -287,11 +299,15 @@ def test_no_secret_is_written_down_though_every_vendor_echoes_ours(
         **redis_dump(stack.redis_url),
     }
     kept = {name: text for name, text in places.items() if name.startswith(f"Redis key {SESSION_KEY}")}
-    stack.processes["flower"].stop()
+    for process in stack.processes.values():
+        process.stop()
+    places["the collector"] = collector.heard.decode("latin-1")
     files = files_under(tmp_path)
 
     assert {path.split("/")[1] for path in vendors.asked} == set(VENDORS)
     assert list(kept) != []
+    assert SECRETS["collector header"] in collector.headers.decode("latin-1")
+    assert keys["refused"] in places["the collector"]
     assert all(ACCESS_TOKEN in text for text in kept.values())
     assert sum(text.count("[removed]") for text in places.values()) > 10
     assert keys["refused"] in places["Flower"]

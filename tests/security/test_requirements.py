@@ -16,7 +16,13 @@ from packaging.version import Version
 
 from tests.architecture.project import ROOT, pyproject
 
-FILES: Final = ("runtime", "dev")
+FILES: Final = ("runtime", "tracing", "dev")
+#: OpenTelemetry's SDK and exporter, which are stable, pin these parts of theirs, which are not.
+PINNED_BY_A_STABLE_ONE: Final = {
+    "opentelemetry-exporter-http-transport",
+    "opentelemetry-exporter-otlp-common",
+    "opentelemetry-semantic-conventions",
+}
 _HASH: Final = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 
 
@@ -37,12 +43,16 @@ def faults(entry: str) -> list[str]:
     found = []
     if len(specifiers) != 1 or specifiers[0].operator != "==" or "*" in specifiers[0].version:
         found.append("not one exact version")
-    elif Version(specifiers[0].version).is_prerelease or Version(specifiers[0].version).local:
+    elif _is_unstable(Version(specifiers[0].version), requirement.name):
         found.append("a prerelease or a local version")
     options = entry[len(words) :].split()
     if not options or not all(_HASH.fullmatch(option) for option in options):
         found.append("not hashed by sha256 alone")
     return found
+
+
+def _is_unstable(version: Version, name: str) -> bool:
+    return version.local is not None or (version.is_prerelease and name not in PINNED_BY_A_STABLE_ONE)
 
 
 def pins(name: str) -> dict[str, str]:
@@ -92,7 +102,8 @@ def test_every_declared_dependency_is_pinned_and_its_bound_kept() -> None:
     declared = [Requirement(text) for text in project["dependencies"]]
     tested = [Requirement(text) for texts in project["optional-dependencies"].values() for text in texts]
 
-    for name, wanted in (("runtime", declared), ("dev", [*declared, *tested])):
+    traced = [Requirement(text) for text in project["optional-dependencies"]["tracing"]]
+    for name, wanted in (("runtime", declared), ("tracing", [*declared, *traced]), ("dev", [*declared, *tested])):
         found = pins(name)
         assert [str(each) for each in wanted if not _is_kept(each, found)] == []
 

@@ -15,6 +15,7 @@ from tasks.redis_client import durability_of
 from tasks.registry import InvalidCommandError
 from tasks.settings import SettingsError, routes_from
 from tasks.submit import Submitter
+from tasks.trace_context import read_traceparent
 from workers.cli.arguments import by_option, json_option
 from workers.cli.field_values import field_pair
 from workers.cli.relay import ConfigurationError, RefusedError, Relay, with_relay
@@ -112,10 +113,11 @@ def _show(given: Sequence[Given], routes: Routes, assume: IO[bytes] | None, *, i
 async def _accept(relay: Relay, given: Sequence[Given], routes: Routes, by: str, *, in_json: bool) -> None:
     await _check_durability(relay)
     submitter = Submitter(relay.redis, routes=routes, retention_days=relay.ledger_settings.retention_days)
+    trace = read_traceparent([os.environ.get("TRACEPARENT", "")])
     accepted: list[tuple[Given, Accepted]] = []
     try:
         for each in given:
-            accepted.append((each, await submitter.submit(each.command, client=by)))
+            accepted.append((each, await submitter.submit(each.command, client=by, trace=trace)))
     except (KeyReusedError, InvalidCommandError) as error:
         raise RefusedError(f"{each.place}: {error}; nothing behind it was submitted") from None
     except RedisError:

@@ -20,6 +20,7 @@ import aiohttp
 from pydantic import ValidationError
 from yarl import URL
 
+from tasks import tracing
 from tasks.errors import InDoubtError, RejectedError, RetryableError, VendorBlockedError, VendorError
 from workers import metrics
 from workers.vendors.access import check_address
@@ -180,6 +181,10 @@ class VendorClient(ABC):
         """Tell whether an answer says that nothing is written now, and that this was not: announced maintenance."""
         return False
 
+    def named(self, call: Call) -> str:
+        """Name what is asked for without the ids in it."""
+        return call.operation
+
     def without_secrets(self, body: Any) -> Any:
         """Give a parsed answer whose texts hold no secret of ours, whole in everything else: ids, markers, numbers."""
         return self._scrubber.whole(body)
@@ -187,8 +192,9 @@ class VendorClient(ABC):
     async def read(self, call: Call) -> Answer:
         """Ask without changing anything; every unclear outcome is a `RetryableError`."""
         answer = Answer(call, call.payload(), self._scrubber)
-        slot_id = f"read:{secrets.token_hex(8)}"
+        slot_id, asked = f"read:{secrets.token_hex(8)}", tracing.now()
         permit = await self._fresh_permit(slot_id)
+        tracing.waited(asked, tracing.now())
         await self._request(answer, slot_id, permit, None)
         return answer
 
@@ -214,10 +220,13 @@ class VendorClient(ABC):
 
     async def write_when_permitted(self, make: Callable[[], Call], sending: Sending) -> Answer:
         """Do the same with a request that is made only when it is permitted: others may join it until then."""
+        asked = tracing.now()
         permit = await self._fresh_permit(sending.key, sending.ahead)
+        granted = tracing.now()
         try:
             await sending.permitted()
             call = make()
+            tracing.waited(asked, granted)
             answer = Answer(call, call.payload(), self._scrubber)
         except BaseException:
             self._leave(sending.key, working=False)
@@ -257,11 +266,13 @@ class VendorClient(ABC):
 
     async def _send_on_open_connection(self, answer: Answer, look: Callable[[], Awaitable[None]]) -> None:
         """Send; again where the vendor had closed the kept connection before a byte was written to it."""
-        for _ in range(CONNECTIONS_TRIED):
-            answer.closed_before, answer.trouble = False, None
-            await self._send(answer, LastLook(answer, look))
-            if not answer.closed_before:
-                return
+        with tracing.request(self.vendor, self.named(answer.call), answer.call.method) as span:
+            for _ in range(CONNECTIONS_TRIED):
+                answer.closed_before, answer.trouble = False, None
+                await self._send(answer, LastLook(answer, look))
+                if not answer.closed_before:
+                    break
+            answer.show(span)
 
     async def _send(self, answer: Answer, body: LastLook) -> None:
         call = answer.call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from decimal import Decimal
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from aiohttp.http_writer import StreamWriter
     from pydantic import SecretStr
 
+    from tasks.tracing import Noted
     from workers.vendors.evidence import Scrubber
 
 #: Raised by aiohttp's connector only: no byte of the request has left. Every other error comes after that point.
@@ -95,6 +97,17 @@ class Answer:
         if self.held_back is not None or self.closed_before:
             return True
         return self.status is None and isinstance(self.trouble, _NEVER_SENT)
+
+    def show(self, span: Noted) -> None:
+        """Note the outcome, without a word of the vendor."""
+        if self.status is not None:
+            span.note(http__response__status_code=self.status)
+        if self.never_sent:
+            span.note(sent=False)
+        if self.trouble is not None:
+            span.fail(type(self.trouble).__name__)
+        elif self.status is None or self.status >= HTTPStatus.BAD_REQUEST:
+            span.fail(str(self.status))
 
     def exchange(self) -> Exchange:
         """Make the evidence; done only when it is wanted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -31,6 +32,8 @@ APP_KEY: Final = "X-OpenBOM-AppKey"
 ACCESS_TOKEN: Final = "X-OpenBOM-AccessToken"  # noqa: S105  a header's name
 
 _UNAUTHORIZED, _FORBIDDEN = 401, 403
+#: A noun and behind it the id of a document, or of a property table.
+_DOCUMENT: Final = re.compile(r"( /\w+/)[^/]+")
 
 R = TypeVar("R")
 
@@ -81,6 +84,9 @@ class OpenBomClient(VendorClient):
         if answer.call.method == "POST" and answer.call.path != wire.LOGIN:
             return "ok" if isinstance(body, dict) and "error" not in body and "message" in body else None
         return "ok" if isinstance(body, list) or (isinstance(body, dict) and "error" not in body) else None
+
+    def named(self, call: Call) -> str:
+        return _DOCUMENT.sub(r"\1{id}", call.operation)
 
     def words(self, body: Any) -> str:
         """Find the error's text; the document has it as a text, and once as an object."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
 
+from tasks import tracing
 from workers.vendors.access import check_partium_key
 from workers.vendors.base import VendorClient
 from workers.vendors.partium import wire
@@ -56,10 +57,12 @@ class PartiumClient(VendorClient):
 
     async def read_when_permitted(self, make: Callable[[], Call]) -> Answer:
         """Read by a request that is made only when it is permitted: others may join it until then."""
-        slot_id = f"read:{secrets.token_hex(8)}"
+        slot_id, asked = f"read:{secrets.token_hex(8)}", tracing.now()
         permit = await self._fresh_permit(slot_id)
+        granted = tracing.now()
         try:
             call = make()
+            tracing.waited(asked, granted)
             answer = Answer(call, call.payload(), self._scrubber)
         except BaseException:
             self._leave(slot_id, working=False)
