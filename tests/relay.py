@@ -23,6 +23,7 @@ from workers.executor import Executor
 from workers.leases import Leases
 from workers.limiter import Limiter
 from workers.outcomes import Outcomes
+from workers.reach import Reach
 from workers.recovery import recover_for_ever
 from workers.retries import Budgets
 from workers.settings import ROUTING_POLICY
@@ -174,11 +175,13 @@ def build_executor(
     )
     attempts = Budgets().attempts if chosen is None else chosen.attempts
     quick = Budgets(attempts=attempts, first_backoff_seconds=0.05, longest_backoff_seconds=0.2)
-    port = None if chosen is None else open_adapter(chosen, session, StoppableLimiter(limiter, stopping), redis)
+    reach = Reach()
+    stoppable = StoppableLimiter(limiter, stopping, reach)
+    port = None if chosen is None else open_adapter(chosen, session, stoppable, redis)
     return Executor(
         port=port,
         leases=Leases(ledger, lease_seconds),
-        outcomes=Outcomes(ledger, limiter, budgets or quick),
+        outcomes=Outcomes(ledger, limiter, budgets or quick, reach=reach),
         settle_seconds=0.0 if chosen is None else chosen.settle_seconds,
         ledger_of=partial(Ledger, redis),
         user=chosen.user if isinstance(chosen, PartsBoxSettings) else None,

@@ -14,6 +14,7 @@ from tasks.lookup import Landed
 from tasks.records import State
 from workers import metrics, retries
 from workers.limits import PausedError
+from workers.reach import Reach, Standing
 from workers.work import evidence_of, persist, receipt_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ class Outcomes:
     limiter: Limiter
     budgets: retries.Budgets = field(default_factory=retries.Budgets)
     random: random.Random = field(default_factory=random.Random)
+    reach: Reach = field(default_factory=Reach)
+    #: Commands that this process has applied.
+    _applied: int = 0
     _forbidden: int = 0
     _pausing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
@@ -70,6 +74,7 @@ class Outcomes:
         shown = evidence_of(state.value, work, exchange=exchange, entries=entries, note=reason)
         if state is State.APPLIED:
             self._forbidden = 0
+            self._applied += 1
         receipt = receipt_of(finding) if isinstance(finding, Landed) else None
         await persist(
             lambda: self.ledger.settle(work.key, work.owner, state, reason=reason, receipt=receipt, evidence=shown)
@@ -119,7 +124,10 @@ class Outcomes:
         return State.DELAYED.value
 
     async def pause(self, error: VendorError | PausedError) -> float:
-        """Pause the vendor as its answer, or its silence, asks; returns the seconds until the command may come back.
+        """Pause the vendor as its answer asks; returns the seconds until the command may come back.
+
+        Where no connection came about, others may well reach it: this process waits, and only when none of them has got
+        anything applied meanwhile is the vendor taken for away.
 
         For a pause that is 0: while it lasts, the recovery loop brings nothing back, and it may end early.
         """
@@ -134,6 +142,8 @@ class Outcomes:
         return 0.0
 
     async def _pause(self, error: VendorError) -> None:
+        if isinstance(error, RetryableError) and error.unreachable and not await self._is_away(error):
+            return
         metrics.PAUSES.labels(self.ledger.vendor).inc()
         wait = error.retry_after_seconds if isinstance(error, VendorBlockedError | InDoubtError) else None
         if isinstance(error, VendorBlockedError) and not error.throttled:
@@ -141,6 +151,15 @@ class Outcomes:
         else:
             seconds = await self.limiter.penalise(wait, str(error))
             logger.warning(telemetry.VENDOR_PAUSED, extra={"seconds": seconds, "reason": str(error)})
+
+    async def _is_away(self, error: RetryableError) -> bool:
+        """Tell whether nobody reaches the vendor; where only this process does not, it waits by itself."""
+        applied = (await self.ledger.counts()).get(State.APPLIED, 0)
+        standing = self.reach.failed(applied - self._applied)
+        if standing is Standing.ALONE:
+            fields = {"vendor": self.ledger.vendor, "reason": str(error)}
+            logger.warning(telemetry.VENDOR_NOT_REACHED, extra=fields)
+        return standing is Standing.AWAY
 
     async def _close(self, seconds: float, reason: str) -> None:
         await self.limiter.pause(seconds, reason)

@@ -24,6 +24,7 @@ from workers.executor import Executor, process_name
 from workers.leases import Leases
 from workers.limiter import Limiter
 from workers.outcomes import Outcomes
+from workers.reach import Reach
 from workers.reconciler import RECONCILED
 from workers.reconciler.reconciling import Reconciler
 from workers.reconciler_schedule import ScheduledReconciler, minutes_of
@@ -143,7 +144,7 @@ def _open_vendor(vendor: str, settings: Settings, outside: Outside, stopping: as
     policy = chosen.limit_policy()
     limiter = _limiter(vendor, policy, outside)
     executor = _executor(vendor, settings, outside, limiter, stopping, chosen)
-    stoppable = StoppableLimiter(limiter, stopping)
+    stoppable = StoppableLimiter(limiter, stopping, executor.outcomes.reach)
     executor.port = open_adapter(chosen, outside.session, stoppable, outside.redis, clock=outside.clock)
     metrics.begin(vendor, chosen.settle_seconds)
     logger.info(
@@ -182,7 +183,7 @@ def _executor(
     return Executor(
         port=None,
         leases=Leases(ledger, settings.worker.lease_seconds, clock=outside.clock),
-        outcomes=Outcomes(ledger, limiter, budgets, outside.random),
+        outcomes=Outcomes(ledger, limiter, budgets, outside.random, Reach(outside.clock)),
         settle_seconds=0.0 if chosen is None else chosen.settle_seconds,
         ledger_of=ledger_of,
         user=chosen.user if isinstance(chosen, PartsBoxSettings) else None,

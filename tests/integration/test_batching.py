@@ -23,6 +23,7 @@ from workers.leases import Leases
 from workers.limiter import Limiter
 from workers.limits import LimitPolicy, Rate
 from workers.outcomes import Outcomes
+from workers.reach import Reach
 from workers.stoppable import StoppableLimiter
 from workers.vendors.base import Endpoint, open_session
 from workers.vendors.partium import Partium
@@ -204,17 +205,17 @@ async def serving(catalog: Catalog) -> AsyncIterator[str]:
 async def worker(redis_client: Redis) -> AsyncIterator[Worker]:
     catalog = Catalog()
     async with serving(catalog) as url, open_session() as session:
-        stopping = asyncio.Event()
+        stopping, reach = asyncio.Event(), Reach()
         limiter = Limiter(redis_client, VENDOR, POLICY)
         headers = Partium.secret_headers(SecretStr("invented-key-0123456789"))
         endpoint = Endpoint(url, headers, timeout_seconds=20, settle_seconds=SETTLE_SECONDS)
-        partium = Partium(session, StoppableLimiter(limiter, stopping), endpoint)
+        partium = Partium(session, StoppableLimiter(limiter, stopping, reach), endpoint)
         ledger = Ledger(redis_client, VENDOR, request_seconds=20)
         port = Watched(partium)
         executor = Executor(
             port=port,
             leases=Leases(ledger, 30.0),
-            outcomes=Outcomes(ledger, limiter),
+            outcomes=Outcomes(ledger, limiter, reach=reach),
             settle_seconds=SETTLE_SECONDS,
             ledger_of=partial(Ledger, redis_client),
             stopping=stopping,

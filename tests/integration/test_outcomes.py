@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +24,7 @@ from tasks.task import Target
 from tests.integration.executor_harness import EXCHANGE, PART, POLICY, SHELF, VENDOR, Bench, ScriptedVendor, ticks
 from workers.limiter import Limiter
 from workers.outcomes import FORBIDDEN_IN_A_ROW
+from workers.reach import Reach
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -54,17 +57,20 @@ async def test_operations_forbidden_in_a_row_close_the_vendor(bench: Bench) -> N
     assert await bench.limiter.paused()
 
 
+UNREACHABLE = RetryableError("no connection", unreachable=True, exchange=EXCHANGE)
+
+
 @pytest.mark.parametrize(
-    "trouble",
+    ("trouble", "is_paused"),
     [
-        RetryableError("no connection", unreachable=True, exchange=EXCHANGE),
-        VendorBlockedError("503", throttled=True, retry_after_seconds=30.0, exchange=EXCHANGE),
+        (UNREACHABLE, False),
+        (VendorBlockedError("503", throttled=True, retry_after_seconds=30.0, exchange=EXCHANGE), True),
     ],
     ids=["unreachable", "overloaded"],
 )
 @pytest.mark.parametrize("at", ["reads", "writes"])
-async def test_a_vendor_that_is_away_pauses_and_costs_no_command_an_attempt(
-    bench: Bench, trouble: Exception, at: str
+async def test_a_vendor_that_is_away_costs_no_command_an_attempt(
+    bench: Bench, trouble: Exception, at: str, *, is_paused: bool
 ) -> None:
     """An outage of an hour must not turn the head of every lane into a dead letter."""
     setattr(bench.vendor, at, [trouble])
@@ -72,7 +78,24 @@ async def test_a_vendor_that_is_away_pauses_and_costs_no_command_an_attempt(
     key = await bench.run()
 
     assert await bench.state(key) == (State.DELAYED, 0)
-    assert await bench.limiter.paused()
+    assert await bench.limiter.paused() is is_paused
+
+
+async def test_a_vendor_that_nobody_reaches_is_paused_and_one_that_others_reach_is_not(bench: Bench) -> None:
+    """Each failed connection of one cut-off machine paused the vendor for everybody."""
+    outcomes = bench.executor.outcomes
+    outcomes.reach = Reach(partial(next, itertools.count(0.0, 10.0)))  # ten seconds later at each look
+
+    async def fails_to_connect() -> bool:
+        await outcomes.reach.await_turn("slot")
+        outcomes.reach.left("slot", was_heard=False)
+        await outcomes.pause(UNREACHABLE)
+        return await bench.limiter.paused()
+
+    assert not await fails_to_connect()
+    await bench.redis.hincrby(f"sr:{{{VENDOR}}}:counts", "applied", 1)  # another process
+    assert not await fails_to_connect()
+    assert await fails_to_connect()
 
 
 async def test_a_failure_that_may_be_the_commands_own_spends_an_attempt_and_pauses_nobody(bench: Bench) -> None:

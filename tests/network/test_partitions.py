@@ -12,7 +12,7 @@ import pytest
 from tests.network.books import Books, books_of, sends_of
 from tests.network.machines import NOBODY
 from tests.network.servers import server_on
-from tests.network.site import CONCURRENCY, Site
+from tests.network.site import CONCURRENCY, PATIENCE_SECONDS, Site
 from tests.network.wire import Wire
 from tests.process import wait_until
 
@@ -81,16 +81,17 @@ def test_a_host_without_redis_loses_its_commands_and_comes_back(site: Site) -> N
     assert books_of(site) == Books()
 
 
-def test_a_host_without_the_vendor_loses_nothing_and_comes_back(site: Site) -> None:
+def test_a_host_without_the_vendor_stops_nobody_else_loses_nothing_and_comes_back(site: Site) -> None:
+    """Each of its failed connections paused the vendor for everybody: 95 of 120 commands in a minute."""
     site.open("worker-a", "worker-b")
     worker = site.processes["worker-a"]
     site.submit(80)
     site.control("GET", "journal?effects=15")
 
     site.network.cut("worker-a", "vendor")
-    wait_until(lambda: worker.printed("vendor.paused"), "worker-a cannot reach the vendor")
-    known = len(site.control("GET", "journal")["effects"])
-    site.control("GET", f"journal?effects={known + 1}&timeout_seconds=60")
+    wait_until(lambda: worker.printed("vendor.not_reached"), "worker-a cannot reach the vendor")
+    site.submit(80)
+    site.until_applied(seconds=2 * PATIENCE_SECONDS)
     assert site.control("GET", "limits")["in_flight"] <= CONCURRENCY
     site.network.join("worker-a", "vendor")
     _until_settling(site, "worker-a")
