@@ -24,8 +24,9 @@ LONGEST_GAP_SECONDS: Final = 8.0
 #: A command waits here for so long times those that do: the more this process takes, the slower it takes more.
 HOLD_SECONDS: Final = 0.1
 LONGEST_HOLD_SECONDS: Final = 2.0
-#: Then it comes back to whoever asks first, and no longer to the one that has just let it go.
-AWAY_SECONDS: Final = 0.5
+#: Then it comes back to whoever asks first, and no longer to the one that has just let it go. Where nobody reaches the
+#: vendor that would be in vain: it comes back after the longest gap, so that an outage spends few of its waits.
+BACK_SECONDS: Final = 0.5
 #: A try that nobody has heard of for so long is over.
 TRY_SECONDS: Final = 60.0
 
@@ -54,6 +55,8 @@ class Reach:
     _trying: str | None = None
     #: A try has ended, and nobody has said that it failed.
     _has_tried: bool = False
+    #: Nobody else reached it either, when this one last failed.
+    _is_away: bool = False
     #: Requests that wait for their turn.
     _waiting: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,7 +79,8 @@ class Reach:
             elif now >= self._until:
                 self._trying, self._until = slot_id, now + TRY_SECONDS
             elif now >= gives_up:
-                raise PausedError(AWAY_SECONDS, "this worker does not reach the vendor")
+                back = LONGEST_GAP_SECONDS if self._is_away else BACK_SECONDS
+                raise PausedError(back, "this worker does not reach the vendor")
             else:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), min(self._until, gives_up) - now)
@@ -101,7 +105,8 @@ class Reach:
         before, self._others_applied = self._others_applied, others_applied
         self._gap = min(max(self._gap * 2, FIRST_GAP_SECONDS), LONGEST_GAP_SECONDS)
         self._wait(self._gap)
-        return Standing.AWAY if before is not None and others_applied <= before else Standing.ALONE
+        self._is_away = before is not None and others_applied <= before
+        return Standing.AWAY if self._is_away else Standing.ALONE
 
     def end_waiting(self) -> None:
         """Let everybody go on who waits for a turn: the worker stops."""

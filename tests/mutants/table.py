@@ -26,6 +26,20 @@ MUTANTS: Final = (
         "tests/integration/test_ledger_time.py::test_a_lost_hint_is_published_again",
     ),
     Mutant(
+        "nobody waits for replicas",
+        "tasks/script_calls.py",
+        "        if not replicas:\n",
+        "        if True:\n",
+        "tests/integration/test_replicas.py::test_what_no_replica_has_is_not_acknowledged_and_asked_again_it_is",
+    ),
+    Mutant(
+        "what was only read is acknowledged without replicas",
+        "tasks/script_calls.py",
+        '        pipeline.set(REPLICAS_KEY, "")\n',
+        "        pipeline.get(REPLICAS_KEY)\n",
+        "tests/integration/test_replicas.py::test_what_another_connection_has_written_is_not_acknowledged_as_known_either",
+    ),
+    Mutant(
         "ended leases are not recovered",
         _LEDGER,
         "        recover(key)\n        answer.recovered",
@@ -102,7 +116,15 @@ MUTANTS: Final = (
         _OUTCOMES,
         "        seconds = await self.pause(error)\n        decision = retries.after_block(",
         "        seconds = 0.0\n        decision = retries.after_block(",
-        "tests/integration/test_outcomes.py::test_a_vendor_that_is_away_pauses_and_costs_no_command_an_attempt",
+        "tests/integration/test_outcomes.py::test_a_vendor_that_is_away_costs_no_command_an_attempt",
+    ),
+    Mutant(
+        "a vendor that one process does not reach is paused for all",
+        "workers/reach.py",
+        "before is not None and others_applied <= before",
+        "True",
+        "tests/integration/test_outcomes.py::"
+        "test_a_vendor_that_nobody_reaches_is_paused_and_one_that_others_reach_is_not",
     ),
     Mutant(
         "Retry-After is not heard",

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from workers.limits import PausedError
-from workers.reach import LONGEST_GAP_SECONDS, Reach, Standing
+from workers.reach import BACK_SECONDS, HOLD_SECONDS, LONGEST_GAP_SECONDS, Reach, Standing
 
 
 class Clock:
@@ -113,7 +113,21 @@ async def test_what_waits_for_long_goes_back_for_others_to_take() -> None:
         await reach.await_turn("slot")
 
     assert not caught.value.paused
-    assert caught.value.retry_after_seconds > 0
+    assert caught.value.retry_after_seconds == BACK_SECONDS
+
+
+async def test_an_outage_spends_few_of_the_times_that_a_command_may_wait() -> None:
+    """It came back twice a second: ten thousand waits, and a person had to decide, were over in hours."""
+    reach = lost(clock := Clock())
+    assert await fails(reach, clock) is Standing.AWAY
+
+    waiting = asyncio.create_task(reach.await_turn("slot"))
+    await asyncio.sleep(0)
+    clock.seconds += HOLD_SECONDS
+    with pytest.raises(PausedError) as caught:
+        await waiting
+
+    assert caught.value.retry_after_seconds == LONGEST_GAP_SECONDS
 
 
 async def test_a_worker_that_stops_lets_everybody_go_on() -> None:
