@@ -174,9 +174,10 @@ async def _pipeline(redis: Redis, runs: Sequence[_Run]) -> list[Any]:
         # what a call has only read may have been written by one that was not acknowledged: WAIT goes by the last write
         pipeline.set(REPLICAS_KEY, "")
         pipeline.wait(replicas, REPLICATION_MS)
-        *answers, _, had = await pipeline.execute(raise_on_error=False)
-    if isinstance(had, Exception):
-        raise had
+        *answers, noted, had = await pipeline.execute(raise_on_error=False)
+    for said in (noted, had):
+        if isinstance(said, Exception):  # without that write, WAIT would go by an older one
+            raise said
     if had < replicas:
         raise NotReplicatedError(f"{had} of {replicas} replicas have it after {REPLICATION_MS} ms")
     return answers

@@ -27,6 +27,8 @@ LONGEST_HOLD_SECONDS: Final = 2.0
 #: Then it comes back to whoever asks first, and no longer to the one that has just let it go. Where nobody reaches the
 #: vendor that would be in vain: it comes back after the longest gap, so that an outage spends few of its waits.
 BACK_SECONDS: Final = 0.5
+#: Whoever tried in vain says so within this time, so that the next one does not try as well.
+SAID_SECONDS: Final = 0.25
 #: A try that nobody has heard of for so long is over.
 TRY_SECONDS: Final = 60.0
 
@@ -53,7 +55,7 @@ class Reach:
     _until: float = 0.0
     #: The slot of the request that tries.
     _trying: str | None = None
-    #: A try has ended, and nobody has said that it failed.
+    #: A try has ended since a failure was counted: the next failure is one more.
     _has_tried: bool = False
     #: Nobody else reached it either, when this one last failed.
     _is_away: bool = False
@@ -74,9 +76,7 @@ class Reach:
     async def _await_turn(self, slot_id: str, gives_up: float) -> None:
         while self._gap and slot_id != self._trying:
             now = self.clock()
-            if now >= self._until and self._has_tried:
-                self._open()
-            elif now >= self._until:
+            if now >= self._until:
                 self._trying, self._until = slot_id, now + TRY_SECONDS
             elif now >= gives_up:
                 back = LONGEST_GAP_SECONDS if self._is_away else BACK_SECONDS
@@ -86,17 +86,16 @@ class Reach:
                     await asyncio.wait_for(self._changed.wait(), min(self._until, gives_up) - now)
 
     def left(self, slot_id: str, *, was_heard: bool) -> None:
-        """Note that a request has ended, and whether the vendor is known to have heard it."""
-        if self._gap and was_heard:
-            self._open()
-        elif self._gap and slot_id == self._trying:
-            self._wait(FIRST_GAP_SECONDS)  # whether it failed is said soon, or not at all
-            self._has_tried = True
+        """Note that a request has ended, or has come to nothing; `was_heard`: the vendor has taken it.
 
-    def untried(self, slot_id: str) -> None:
-        """Note that no request came of it; the next one may try."""
-        if self._gap and slot_id == self._trying:
-            self._wait(0.0)
+        After anything else the next one tries: one request at a time until one is taken.
+        """
+        if self._gap and was_heard:
+            self._gap, self._trying, self._has_tried, self._others_applied = 0.0, None, False, None
+            self._wake()
+        elif self._gap and slot_id == self._trying:
+            self._wait(SAID_SECONDS)
+            self._has_tried = True
 
     def failed(self, others_applied: int) -> Standing:
         """Note a failed connection; `others_applied` counts what other processes have ever applied at the vendor."""
@@ -105,19 +104,16 @@ class Reach:
         before, self._others_applied = self._others_applied, others_applied
         self._gap = min(max(self._gap * 2, FIRST_GAP_SECONDS), LONGEST_GAP_SECONDS)
         self._wait(self._gap)
+        self._has_tried = False
         self._is_away = before is not None and others_applied <= before
         return Standing.AWAY if self._is_away else Standing.ALONE
 
     def end_waiting(self) -> None:
         """Let everybody go on who waits for a turn: the worker stops."""
-        self._open()
+        self.left("", was_heard=True)
 
     def _wait(self, seconds: float) -> None:
-        self._until, self._trying, self._has_tried = self.clock() + seconds, None, False
-        self._wake()
-
-    def _open(self) -> None:
-        self._gap, self._trying, self._has_tried, self._others_applied = 0.0, None, False, None
+        self._until, self._trying = self.clock() + seconds, None
         self._wake()
 
     def _wake(self) -> None:

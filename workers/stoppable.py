@@ -33,13 +33,14 @@ class StoppableLimiter:
     async def acquire(self, slot_id: str, ahead: Callable[[Grant], None] | None = None) -> Permit:
         if self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._refuse_at_stop(), name="stop of a limiter")
-        await self._reach.await_turn(slot_id)
+        if not self._stopping.is_set():
+            await self._reach.await_turn(slot_id)
         if self._stopping.is_set():
             raise WorkerStoppingError
         try:
             return await self._limiter.acquire(slot_id, ahead)
         except BaseException:
-            self._reach.untried(slot_id)
+            self._reach.left(slot_id, was_heard=False)
             raise
 
     async def _refuse_at_stop(self) -> None:
@@ -48,5 +49,5 @@ class StoppableLimiter:
         self._limiter.refuse(WorkerStoppingError)
 
     def leave(self, slot_id: str, *, ghost_seconds: float = 0.0, taken: bool = False) -> None:
-        self._reach.left(slot_id, was_heard=taken or ghost_seconds > 0)
+        self._reach.left(slot_id, was_heard=taken)
         self._limiter.leave(slot_id, ghost_seconds=ghost_seconds, taken=taken)

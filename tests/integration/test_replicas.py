@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 import redis as sync_redis
+from redis.exceptions import ResponseError
 
 from tasks import script_calls
 from tasks.ledger import Ledger
@@ -89,6 +90,31 @@ async def test_what_another_connection_has_written_is_not_acknowledged_as_known_
             await Ledger(second, VENDOR).admit([new])
     finally:
         await first.aclose()
+        await second.aclose()
+
+
+async def test_what_is_known_is_not_acknowledged_by_a_server_that_takes_no_writes_any_more(
+    pair: tuple[ValkeyServer, ValkeyServer],
+) -> None:
+    """The write that WAIT is to go by was refused, so it went by none: a hung replica had it all, it seemed."""
+    primary, replica = pair
+    first, new = open_redis(primary.url), command()
+    try:
+        await Ledger(first, VENDOR).admit([command("part:other")])
+        replica.stop_signal()
+        with pytest.raises(NotReplicatedError):
+            await Ledger(first, VENDOR).admit([new])
+        await first.config_set("min-replicas-max-lag", 1)
+        while (await first.info("replication"))["min_slaves_good_slaves"]:  # noqa: ASYNC110  the server says when
+            await asyncio.sleep(0.01)
+    finally:
+        await first.aclose()
+
+    second = open_redis(primary.url)
+    try:
+        with pytest.raises(ResponseError, match="NOREPLICAS"):
+            await Ledger(second, VENDOR).admit([new])
+    finally:
         await second.aclose()
 
 

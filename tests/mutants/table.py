@@ -40,6 +40,14 @@ MUTANTS: Final = (
         "tests/integration/test_replicas.py::test_what_another_connection_has_written_is_not_acknowledged_as_known_either",
     ),
     Mutant(
+        "replicas are not waited for when the server takes no writes",
+        "tasks/script_calls.py",
+        "    for said in (noted, had):\n",
+        "    for said in (had,):\n",
+        "tests/integration/test_replicas.py::"
+        "test_what_is_known_is_not_acknowledged_by_a_server_that_takes_no_writes_any_more",
+    ),
+    Mutant(
         "ended leases are not recovered",
         _LEDGER,
         "        recover(key)\n        answer.recovered",

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from workers.limits import PausedError
-from workers.reach import BACK_SECONDS, HOLD_SECONDS, LONGEST_GAP_SECONDS, Reach, Standing
+from workers.reach import BACK_SECONDS, HOLD_SECONDS, LONGEST_GAP_SECONDS, SAID_SECONDS, Reach, Standing
 
 
 class Clock:
@@ -63,29 +63,18 @@ async def test_one_request_tries_and_the_others_wait_until_it_was_heard() -> Non
     await reach.await_turn("third")
 
 
-async def test_a_try_that_nobody_calls_failed_has_reached_the_vendor() -> None:
-    """An answer that is neither taken nor a failed connection: HTTP 500 to a read."""
+async def test_after_an_answer_that_takes_nothing_the_next_one_tries() -> None:
+    """HTTP 500 to a read, a permit that grew too old, a pause: none says that everybody may go."""
     reach = lost(clock := Clock())
     clock.seconds += 1
-    await reach.await_turn("try")
-    reach.left("try", was_heard=False)
-    clock.seconds += 1
-
-    await reach.await_turn("a")
-    await reach.await_turn("b")
-
-
-async def test_a_try_that_the_limits_do_not_let_go_is_the_next_ones() -> None:
-    """While the vendor was paused everybody waited a minute for it."""
-    reach = lost(clock := Clock())
-    clock.seconds += 1
-    await reach.await_turn("try")
-    other = asyncio.create_task(reach.await_turn("other"))
-    await asyncio.sleep(0)
-
-    reach.untried("try")
-
-    await other
+    for slot in ("a", "b", "c"):
+        await reach.await_turn(slot)
+        others = asyncio.create_task(reach.await_turn("other"))
+        await asyncio.sleep(0)
+        assert not others.done()
+        others.cancel()
+        reach.left(slot, was_heard=False)
+        clock.seconds += SAID_SECONDS
 
 
 async def test_gaps_between_tries_grow_to_a_limit() -> None:
