@@ -16,6 +16,7 @@ from tests.integration.cli_harness import Operator, operator
 from tests.integration.reconciler_harness import COLLEAGUE, Warehouse, warehouse
 from tests.sandbox.partsbox import API_KEY, API_USER, PartsBoxSandbox
 from workers.cli.reconcile import since_text
+from workers.limiter import Limiter
 from workers.reconciler_schedule import reconcile_prefix
 
 if TYPE_CHECKING:
@@ -185,6 +186,27 @@ async def test_a_page_that_cannot_be_written_is_refused_before_anything_is_read(
 
     assert "no file can be written there" in result.stderr
     assert sandbox.journal.requests == []
+
+
+async def test_the_program_ended_without_waiting_until_redis_had_heard_of_its_last_slot(
+    person: Operator,
+    house: Warehouse,
+    sandbox: PartsBoxSandbox,
+    secrets: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it still had to say was said while the loop was closing, by a connection that stayed open."""
+    await added(house, sandbox)
+    told, close = list[int](), Limiter.aclose
+
+    async def noted(limiter: Limiter) -> None:
+        await close(limiter)
+        told.append((await limiter.snapshot()).in_flight)
+
+    monkeypatch.setattr(Limiter, "aclose", noted)
+    await person.run("reconcile", env=secrets)
+
+    assert told == [0]
 
 
 async def test_the_last_reports_are_shown_without_asking_anybody(

@@ -60,6 +60,7 @@ async def _compare(relay: Relay, settings: Settings, vendor: str, since_ms: int)
             return await reconciler.run(since_ms)
         finally:
             await close_adapter(adapter)
+            await limiter.aclose()  # else its last slot may stay taken
 
 
 async def _not_compared(relay: Relay, vendor: str, since_ms: int) -> Report:
