@@ -45,8 +45,8 @@ local function count_closed(parent, children)
   end
 end
 
--- {key, owner, commands, foreign, evidence, retention_seconds}: the parent's children take its place in its lanes and
--- theirs, in one step.
+-- {key, owner, commands, foreign, evidence, retention_seconds}: the parent's children take its place in their lanes, in
+-- one step.
 -- `foreign`: those that other vendors have admitted, as "vendor:key".
 function desk.expand()
   local key = args.key
@@ -54,20 +54,19 @@ function desk.expand()
   for _, c in ipairs(args.commands) do
     if get(c.key, 'digest') then return refused(key) end
   end
-  local children, mine, place = {}, {}, number(key, 'place')
-  for _, name in ipairs(lanes_of(key)) do mine[name] = true end
+  local children, free, place = {}, {}, number(key, 'place')
   for i, c in ipairs(args.commands) do
     c.parent = key
     children[i] = c.key
     store(c)
     set(c.key, {place = place})
-    for _, name in ipairs(c.lanes) do
-      local lane = prefix .. 'lane:' .. name
-      if mine[name] then redis.call('LINSERT', lane, 'BEFORE', key, c.key)
-      else enter_behind(lane, c.key, place) end
-    end
+    -- in its parent's lanes too: who was put before all that wait while the parent ran has a lower place
+    for _, name in ipairs(c.lanes) do enter_behind(prefix .. 'lane:' .. name, c.key, place) end
   end
-  local own = #children
+  -- counted with the parent before them, which leaves its lanes then
+  for _, child in ipairs(children) do
+    if take_place(child) == 0 then free[#free + 1] = child end
+  end
   for _, child in ipairs(args.foreign) do children[#children + 1] = child end
   set(key, {total = #children, children = cjson.encode(children)})
   release(key)
@@ -75,9 +74,7 @@ function desk.expand()
   leave_lanes(key)
   set(key, {lanes = '[]'})
   keep_evidence(key, args.evidence)
-  for i = 1, own do
-    if take_place(children[i]) == 0 then make_ready(children[i], '') end
-  end
+  for _, child in ipairs(free) do make_ready(child, '') end
   count_closed(key, args.foreign)
   count_children(key)
   return {children = children}

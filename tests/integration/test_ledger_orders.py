@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tasks.dead_letter_records import Place
 from tasks.errors import LeaseLostError
 from tasks.records import State
 from tests.integration.ledger_harness import (
@@ -43,6 +44,25 @@ async def test_children_stand_in_their_parents_place(desk: Desk) -> None:
         await desk.finish(key, State.APPLIED)
     assert await desk.state(parent) is State.APPLIED
     assert await desk.state(behind) is State.READY
+
+
+async def test_a_line_replayed_at_the_head_and_the_lines_of_the_order_that_ran_then_waited_for_each_other(
+    desk: Desk,
+) -> None:
+    """It stood behind them in the order's lane and before them in the part's: nothing ran until somebody cancelled."""
+    _, (line,) = await expanded(desk, ["part:a"])
+    await desk.finish(line.key, State.REJECTED)
+    running = await desk.admit("order:x", kind="order.receive")
+    owner = await desk.claimed(running)
+    assert await desk.ledger.replay(line.key, "anna", at=Place.HEAD) is State.WAITING
+    child = child_of("order:x", "part:a")
+
+    await desk.ledger.expand(running, owner, [child])
+
+    assert await desk.lane("order:x") == await desk.lane("part:a") == [line.key, child.key]
+    assert await desk.state(line.key) is State.READY
+    await desk.finish(line.key, State.APPLIED)
+    assert await desk.state(child.key) is State.READY
 
 
 async def test_a_parent_shows_its_progress_and_ends_with_its_last_child(desk: Desk) -> None:

@@ -107,8 +107,8 @@ MUTANTS: Final = (
     Mutant(
         "children stand at the end of the lane instead of in their parent's place",
         _DESK,
-        "      if mine[name] then redis.call('LINSERT', lane, 'BEFORE', key, c.key)\n",
-        "      if mine[name] then redis.call('RPUSH', lane, c.key)\n",
+        "enter_behind(prefix .. 'lane:' .. name, c.key, place) end\n  end\n",
+        "redis.call('RPUSH', prefix .. 'lane:' .. name, c.key) end\n  end\n",
         "tests/integration/test_ledger_orders.py::test_children_stand_in_their_parents_place",
     ),
     # never over the limit
