@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from tasks.settings import SettingsError
-from tasks.trace_context import trace_of_capture
+from tasks.trace_context import TRACEPARENT, trace_of_capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +53,8 @@ class _Nothing:
         del error
 
 
-_NOTHING: Final = _Nothing()
+#: What is shown while nothing is: one for all.
+_OFF: Final = nullcontext(_Nothing())
 
 
 def is_wanted(environ: Mapping[str, str]) -> bool:
@@ -125,7 +126,7 @@ def now() -> int:
 
 def header_of(key: str) -> dict[str, str]:
     """Give the headers of a request that hands over what was captured, the command of this key first."""
-    return {} if _spans is None else {"traceparent": trace_of_capture(key)}
+    return {} if _spans is None else {TRACEPARENT: trace_of_capture(key)}
 
 
 def captured_trace(key: str) -> str:
@@ -150,17 +151,17 @@ def accepted(key: str, trace: str, began: int, *, duplicate: bool, **attributes:
 
 def delivery(record: CommandRecord, began: int) -> AbstractContextManager[Noted]:
     """Show one delivery while the block runs; what happens in it is below it."""
-    return nullcontext(_NOTHING) if _spans is None else _spans.delivery(record, began, _causes)
+    return _OFF if _spans is None else _spans.delivery(record, began, _causes)
 
 
 def step(name: str) -> AbstractContextManager[Noted]:
     """Show a step of what happens now; what happens in it is below it."""
-    return nullcontext(_NOTHING) if _spans is None else _spans.step(name, _causes)
+    return _OFF if _spans is None else _spans.step(name, _causes)
 
 
 def request(vendor: str, operation: str, method: str) -> AbstractContextManager[Noted]:
     """Show a request to a vendor, if it is a command's; `operation` without ids."""
-    return nullcontext(_NOTHING) if _spans is None else _spans.request(vendor, operation, method, _causes.get())
+    return _OFF if _spans is None else _spans.request(vendor, operation, method, _causes.get())
 
 
 def waited(began: int, until: int) -> None:

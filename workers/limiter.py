@@ -13,7 +13,7 @@ send late. No limiter outside the vendor can cover a stop between that check and
 `slot_seconds` (a SIGKILLed holder), or at the end of a `ghost` time. The bound on requests in flight therefore holds if
 every request ends within `slot_seconds - valid_seconds` of its sending.
 
-**Not covered.** A Redis that loses its last writes (no AOF, fail-over to a lagging replica) or whose clock jumps
+**Not covered.** A Redis that loses its last writes (no AOF, fail-over without `WAIT`) or whose clock jumps
 forward forgets grants: at most one extra burst per rate, and slots whose time seems past. A jump back only delays.
 """
 
